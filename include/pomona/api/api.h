@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POMONA_API_API_H
+#define POMONA_API_API_H
+
+/*
+ * The admin REST API: /api/v1/..., /healthz, /readyz. Reads answer from a snapshot on the worker;
+ * writes are jobs of the writer, answered when they are durable. Errors are problem+json (RFC
+ * 9457).
+ * Threading: api_new/free: main. The rest: any thread.
+ */
+
+#include "pomona/base/clock.h"
+#include "pomona/base/err.h"
+#include "pomona/device/device.h"
+#include "pomona/http/http.h"
+#include "pomona/pki/authority.h"
+#include "pomona/store/store.h"
+
+struct api;
+
+struct api_params {
+	struct store *store;   /* borrowed until api_free(), as all that follow */
+	struct device *device; /* refusals, statistics; is given new trust when a device CA is added */
+	const struct clock *clock;
+	const struct authority *device_ca;
+	size_t body_bytes_max;
+	gid_t socket_gid; /* members are admins over the Unix socket; (gid_t)-1: root only */
+};
+
+enum rc api_new(const struct api_params *params, struct api **api_r, struct err *err) MUST_USE;
+const struct http_route *api_routes(size_t *count_r);
+/* For http_listener_params: bearer token or Unix peer, before every route but /healthz and
+ * /readyz. */
+bool api_before(struct http_request *request, void *api);
+void api_error_body(struct http_request *request, unsigned status, const char *text,
+	struct buf *body, const char **content_type_r);
+/* What status shows of the listeners: borrowed; NULL: none. Set before the listeners start to be
+ * asked. */
+void api_set_listeners(struct api *api, const struct http_listener *device,
+	const struct http_listener *admin);
+/* The server's TLS leaf, for its expiry in status; again after every reload. */
+void api_set_tls_facts(struct api *api, const struct cert_facts *facts);
+/* readyz: 200 only while ready. */
+void api_set_ready(struct api *api, bool is_ready);
+/* Requests that still wait for the store are answered by it; none may be under way. */
+void api_free(struct api **api);
+
+#endif

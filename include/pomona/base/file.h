@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POMONA_BASE_FILE_H
+#define POMONA_BASE_FILE_H
+
+/*
+ * Whole small files: read with a bound, written so that a crash leaves the old one or the new one.
+ * Threading: any thread; these block.
+ */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "pomona/base/buf.h"
+#include "pomona/base/err.h"
+
+/* Appends the file to `out`. RC_NOT_FOUND, RC_LIMIT past the buffer's bound, RC_IO. */
+enum rc file_read(const char *path, struct buf *out, struct err *err) MUST_USE;
+/* Makes `path` with `mode`, fsyncs it and its folder. RC_EXISTS where there is one: it is left
+ * alone. */
+enum rc file_create(const char *path, struct slice content, mode_t mode, struct err *err) MUST_USE;
+/* Writes beside it, fsyncs, renames over `path`. */
+enum rc file_replace(const char *path, struct slice content, mode_t mode, struct err *err) MUST_USE;
+/* Makes one folder; an existing folder is fine (its mode is left alone). */
+enum rc file_make_dir(const char *path, mode_t mode, struct err *err) MUST_USE;
+bool file_is_there(const char *path);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POMONA_CONFIG_CONFIG_H
+#define POMONA_CONFIG_CONFIG_H
+
+/*
+ * The conf file as one plain struct, filled from one table of keys (section, name, type, range,
+ * default, unit, reloadable, help). pomonad, pomonactl and `pomonad -t` read it; nobody else parses
+ * conf text.
+ * Threading: any thread; a loaded struct config is not changed.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pomona/base/buf.h"
+#include "pomona/base/err.h"
+#include "pomona/base/log.h"
+
+enum config_unknown_device { CONFIG_UNKNOWN_REFUSE, CONFIG_UNKNOWN_UNENROLL };
+enum config_user_authenticate { CONFIG_USER_GONE, CONFIG_USER_EMPTY_CHALLENGE };
+
+enum { CONFIG_FILE_BYTES_MAX = 1048576, CONFIG_LINE_BYTES_MAX = 4096 };
+
+/*
+ * Strings are owned and never NULL. Paths are absolute: a relative one was joined to the conf
+ * file's folder, and a leading "${state_dir}" was replaced.
+ */
+struct config {
+	struct {
+		char *hostname;   /* [server] the name devices reach us under */
+		char *state_dir;  /* database, keys, lock */
+		char *database;   /* default <state_dir>/pomona.db */
+		char *master_key; /* default <state_dir>/master.key */
+		enum log_level log_level;
+		int64_t writer_queue_max;  /* jobs that may wait for the writer */
+		int64_t last_seen_flush_s; /* how often gathered last-seen times are written */
+		int64_t drain_s;           /* how long SIGTERM waits for what is under way */
+	} server;
+	struct {
+		char *listen;          /* [device] host:port, [v6]:port */
+		char *tls_certificate; /* PEM, leaf first */
+		char *tls_key;
+		int64_t threads; /* 0: one a core */
+		int64_t connections_max;
+		int64_t idle_timeout_s;
+		int64_t header_bytes_max;
+		int64_t checkin_bytes_max;
+		int64_t result_bytes_max;
+		int64_t body_bytes_total_max; /* all bodies under way; at least result_bytes_max */
+		enum config_unknown_device unknown_device;
+		int64_t unenroll_fuse; /* automatic unenrollments an hour */
+		enum config_user_authenticate user_authenticate;
+	} device;
+	struct {
+		char *listen;       /* [admin] loopback by default; empty: none */
+		char *socket;       /* Unix socket path; empty: none; default <state_dir>/admin.sock */
+		char *socket_group; /* group that may use it without a token; empty: root only */
+		int64_t connections_max;
+		int64_t body_bytes_max;
+	} admin;
+};
+
+enum config_type {
+	CONFIG_TYPE_TEXT,
+	CONFIG_TYPE_PATH,
+	CONFIG_TYPE_INTEGER,
+	CONFIG_TYPE_CHOICE,
+	CONFIG_TYPE_HOSTNAME, /* a DNS name or an IP address */
+	CONFIG_TYPE_ADDRESS,  /* host:port or [v6]:port; port 0 lets the kernel choose */
+	CONFIG_TYPE_COUNT
+};
+
+/* One row of the table, for the documentation test, `pomonactl init` and the man page. */
+struct config_key {
+	const char *section;
+	const char *name;
+	enum config_type type;
+	bool is_empty_allowed; /* "key =" switches the thing off */
+	bool is_reloadable;    /* SIGHUP takes it over */
+	int64_t min, max;      /* INTEGER */
+	const char *choices;   /* CHOICE: words separated by '|' in the order of the enum */
+	const char *fallback; /* the default as conf text, may begin with "${state_dir}"; NULL: required */
+	const char *unit;     /* "s", "bytes", "jobs", ... or "" */
+	const char *help;     /* one line */
+	size_t offset;        /* in struct config */
+};
+
+const struct config_key *config_keys(size_t *count_r);
+
+/*
+ * Reads `path`. On failure every fault of the file is a line in `faults` (which may be NULL):
+ * "FILE:LINE: [section] key: rule", and RC_INVALID (or RC_NOT_FOUND, RC_LIMIT, RC_IO) is returned
+ * with the first one in `err`. Says nothing about the files that the conf names. The caller owns
+ * *config_r.
+ */
+enum rc config_load(const char *path, struct config **config_r, struct buf *faults, struct err *err)
+	MUST_USE;
+void config_free(struct config **config);
+
+/* Keys that differ between the two and are not reloadable, one "section.name" a line. */
+void config_diff_fixed(const struct config *old, const struct config *fresh, struct buf *names);
+
+#endif

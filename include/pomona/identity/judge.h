@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POMONA_IDENTITY_JUDGE_H
+#define POMONA_IDENTITY_JUDGE_H
+
+/*
+ * The steps that every device message begins with, in their order: who is it, does something end its
+ * management, is it the device's pin. Used by checkin/ and command/.
+ * Threading: the thread that has the txn.
+ */
+
+#include "pomona/identity/outcome.h"
+#include "pomona/identity/sender.h"
+#include "pomona/identity/unenroll.h"
+
+struct judge_params {
+	const struct unenroll_policy *policy;
+	const struct credential *credential;
+	const struct claim *claim;
+	bool is_authenticate;
+};
+
+/* outcome_refuse() with what the sender's refusal means. */
+void judge_refuse(struct outcome *outcome, enum refusal refusal);
+/* sender_establish() and unenroll_decide(). outcome->refusal is REFUSAL_NONE where the message may go on. */
+enum rc judge_sender(struct txn *txn, const struct judge_params *params, struct sender *sender_r,
+	struct outcome *outcome, struct err *err) MUST_USE;
+/*
+ * Refuses every standing but STANDING_PINNED, and a pinned device that was removed and has not enrolled again.
+ * A former certificate raises the alarm "identity_conflict".
+ */
+enum rc judge_require_pinned(struct txn *txn, const struct claim *claim,
+	const struct sender *sender, struct outcome *outcome, struct err *err) MUST_USE;
+/* Two identities compete for one device. */
+enum rc judge_raise_conflict(struct txn *txn, const struct claim *claim, const char *text,
+	struct err *err) MUST_USE;
+
+#endif

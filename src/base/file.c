@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pomona/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { READ_STEP_BYTES = 16384 };
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+enum rc file_read(const char *path, struct buf *out, struct err *err)
+{
+	AUTO(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint8_t step[READ_STEP_BYTES];
+	ssize_t got = 0;
+
+	if (fd < 0 && errno == ENOENT)
+		return err_set(err, RC_NOT_FOUND, "%s: no such file", path);
+	if (fd < 0)
+		return err_set_errno(err, errno, "%s: cannot be opened", path);
+	do {
+		if (got > 0)
+			buf_append(out, slice_of(step, (size_t)got));
+		got = out->rc != RC_OK ? 0 : read(fd, step, sizeof(step));
+	} while (got > 0 || (got < 0 && errno == EINTR));
+	explicit_bzero(step, sizeof(step)); /* it may have held a key */
+	if (got < 0)
+		return err_set_errno(err, errno, "%s: cannot be read", path);
+	return buf_status(out, path, err);
+}
+
+static enum rc write_all(int fd, struct slice content, const char *path, struct err *err)
+{
+	while (content.len > 0) {
+		ssize_t put = write(fd, content.ptr, content.len);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return err_set_errno(err, errno, "%s: cannot be written", path);
+		content = slice_sub(content, (size_t)put, content.len);
+	}
+	if (fsync(fd) != 0)
+		return err_set_errno(err, errno, "%s: cannot be synced", path);
+	return RC_OK;
+}
+
+/* A new name is durable only when its folder is. */
+static enum rc sync_folder(const char *path, struct err *err)
+{
+	char copy[PATH_MAX];
+	AUTO(close_fd) int fd = -1;
+
+	(void)snprintf(copy, sizeof(copy), "%s", path);
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) != 0)
+		return err_set_errno(err, errno, "%s: its folder cannot be synced", path);
+	return RC_OK;
+}
+
+enum rc file_create(const char *path, struct slice content, mode_t mode, struct err *err)
+{
+	AUTO(close_fd) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	enum rc rc;
+
+	if (fd < 0 && errno == EEXIST)
+		return err_set(err, RC_EXISTS, "%s: exists", path);
+	if (fd < 0)
+		return err_set_errno(err, errno, "%s: cannot be made", path);
+	rc = write_all(fd, content, path, err);
+	if (rc != RC_OK) {
+		(void)unlink(path);
+		return rc;
+	}
+	return sync_folder(path, err);
+}
+
+enum rc file_replace(const char *path, struct slice content, mode_t mode, struct err *err)
+{
+	char beside[PATH_MAX];
+	enum rc rc;
+
+	if ((size_t)snprintf(beside, sizeof(beside), "%s.new", path) >= sizeof(beside))
+		return err_set(err, RC_LIMIT, "%s: path too long", path);
+	(void)unlink(beside); /* left over from a crash */
+	rc = file_create(beside, content, mode, err);
+	if (rc != RC_OK)
+		return rc;
+	if (rename(beside, path) != 0) {
+		rc = err_set_errno(err, errno, "%s: cannot be replaced", path);
+		(void)unlink(beside);
+		return rc;
+	}
+	return sync_folder(path, err);
+}
+
+enum rc file_make_dir(const char *path, mode_t mode, struct err *err)
+{
+	struct stat st;
+
+	if (mkdir(path, mode) == 0)
+		return RC_OK;
+	if (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return RC_OK;
+	return err_set_errno(err, errno, "%s: folder cannot be made", path);
+}
+
+bool file_is_there(const char *path)
+{
+	return access(path, F_OK) == 0;
+}

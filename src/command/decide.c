@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pomona/command/result.h"
+
+#include <stdio.h>
+
+#include "pomona/identity/judge.h"
+#include "pomona/store/admin.h"
+
+/* A queue of bodies that do not open is put aside in slices; the rest comes with the next message. */
+enum { CORRUPT_SKIPPED_MAX = 64 };
+
+#define STATUS_OF_CORRUPT "Corrupt" /* shown in place of a device's word */
+
+/* What the parts of one decision share. */
+struct turn {
+	struct txn *txn;
+	const struct result *result;
+	const struct sender *sender;
+	struct outcome *outcome;
+	struct err *err;
+};
+
+static bool is_open_state(enum queue_state state)
+{
+	return state < QUEUE_DONE;
+}
+
+static enum rc finish(const struct turn *turn, const struct queue_item *item)
+{
+	const struct queue_answer answer = {
+		.state = turn->result->status == RESULT_ACKNOWLEDGED ? QUEUE_DONE : QUEUE_FAILED,
+		.status = turn->result->status_word,
+		.raw = turn->result->raw,
+		.is_late = !is_open_state(item->state),
+	};
+
+	turn->outcome->event = answer.is_late ? "command_answered_late" : "command_answered";
+	return queue_finish(turn->txn, item, &answer, turn->err);
+}
+
+/* A final answer stands: no NotNow undoes it, nor a cancellation, and the same answer again changes nothing. */
+static enum rc take_answer(const struct turn *turn)
+{
+	struct queue_item item;
+	bool is_notnow = turn->result->status == RESULT_NOTNOW;
+	enum rc rc =
+		queue_find(turn->txn, turn->sender->channel.id, turn->result->command_uuid, &item, turn->err);
+
+	if (rc == RC_NOT_FOUND) {
+		turn->outcome->event = "result_unknown";
+		return RC_OK;
+	}
+	if (rc != RC_OK)
+		return rc;
+	if (item.state == QUEUE_DONE || item.state == QUEUE_FAILED) {
+		turn->outcome->event = "result_repeated";
+		return RC_OK;
+	}
+	if (!is_notnow)
+		return finish(turn, &item);
+	if (!is_open_state(item.state))
+		return RC_OK;
+	turn->outcome->event = "command_notnow";
+	return queue_notnow(turn->txn, &item, turn->err);
+}
+
+/* The body is lost for every device it was sent to: one alarm a command, and the queue moves on. */
+static enum rc put_aside(const struct turn *turn, const struct queue_item *item)
+{
+	const struct queue_answer answer = {.state = QUEUE_FAILED,
+		.status = slice_of_str(STATUS_OF_CORRUPT)};
+	char subject[32];
+	char text[ERR_TEXT_BYTES];
+	enum rc rc;
+
+	snprintf(subject, sizeof(subject), "command %lld", (long long)item->command_id);
+	snprintf(text, sizeof(text),
+		"its stored body does not open; it was marked failed for %.300s, send it again",
+		turn->sender->channel.ext_id);
+	buf_clear(&turn->outcome->body);
+	rc = queue_finish(turn->txn, item, &answer, turn->err);
+	if (rc != RC_OK)
+		return rc;
+	return alarm_raise(turn->txn, "command_corrupt", slice_of_str(subject), text, turn->err);
+}
+
+/* RC_NOT_FOUND: nothing is to be handed out. */
+static enum rc hand_out_first(const struct turn *turn, bool is_held)
+{
+	for (int i = 0; i < CORRUPT_SKIPPED_MAX; i++) {
+		struct queue_item item;
+		enum rc rc = queue_first(turn->txn, turn->sender->channel.id, is_held, &item, turn->err);
+
+		if (rc != RC_OK)
+			return rc;
+		rc = queue_hand_out(turn->txn, &item, &turn->outcome->body, turn->err);
+		if (rc == RC_NOT_FOUND) /* of the item just found: not an empty queue */
+			return err_set(turn->err, RC_INTERNAL, "a queued command is gone");
+		if (rc != RC_CORRUPT)
+			return rc;
+		rc = put_aside(turn, &item);
+		if (rc != RC_OK)
+			return rc;
+	}
+	return RC_NOT_FOUND;
+}
+
+static enum rc give_next(const struct turn *turn)
+{
+	bool is_held = false;
+	enum rc rc = queue_is_held(turn->txn, turn->sender->channel.id, &is_held, turn->err);
+
+	if (rc == RC_OK)
+		rc = hand_out_first(turn, is_held);
+	if (rc == RC_OK)
+		turn->outcome->content_type = OUTCOME_PLIST_TYPE;
+	return rc == RC_NOT_FOUND ? RC_OK : rc;
+}
+
+static enum rc take_turn(const struct turn *turn)
+{
+	const struct sender *sender = turn->sender;
+	enum rc rc;
+
+	if (turn->result->status == RESULT_IDLE)
+		rc = queue_new_poll(turn->txn, sender->channel.id, turn->err);
+	else
+		rc = take_answer(turn);
+	if (rc != RC_OK)
+		return rc;
+	/* What ended or has not begun loses no answer, and is given nothing. */
+	if (sender->device.state != ENROLLMENT_ENROLLED || sender->channel.state != ENROLLMENT_ENROLLED)
+		return RC_OK;
+	return give_next(turn);
+}
+
+enum rc result_decide(struct txn *txn, const struct unenroll_policy *policy,
+	const struct credential *credential, const struct result *result, struct outcome *outcome,
+	struct err *err)
+{
+	const struct judge_params judge = {.policy = policy,
+		.credential = credential,
+		.claim = &result->claim};
+	struct sender sender;
+	const struct turn turn = {.txn = txn,
+		.result = result,
+		.sender = &sender,
+		.outcome = outcome,
+		.err = err};
+	enum rc rc = judge_sender(txn, &judge, &sender, outcome, err);
+
+	if (rc == RC_OK && outcome->refusal == REFUSAL_NONE)
+		rc = judge_require_pinned(txn, &result->claim, &sender, outcome, err);
+	if (rc != RC_OK || outcome->refusal != REFUSAL_NONE)
+		return rc;
+	outcome->channel_id = sender.is_channel_known ? sender.channel.id : sender.device.id;
+	if (sender.is_channel_known)
+		return take_turn(&turn);
+	if (result->status != RESULT_IDLE)
+		outcome->event = "result_unknown";
+	return RC_OK;
+}
+
+enum rc result_try_idle(struct txn *txn, const struct credential *credential,
+	const struct result *result, struct outcome *outcome, bool *is_answered_r, struct err *err)
+{
+	struct sender sender;
+	bool is_open = false;
+	enum rc rc;
+
+	*is_answered_r = false;
+	if (result->status != RESULT_IDLE)
+		return RC_OK;
+	rc = sender_establish(txn, credential, &result->claim, &sender, err);
+	if (rc != RC_OK)
+		return rc;
+	if (sender.refusal != REFUSAL_NONE) {
+		judge_refuse(outcome, sender.refusal);
+		*is_answered_r = true;
+		return RC_OK;
+	}
+	if (sender.standing != STANDING_PINNED || !sender.is_channel_known ||
+		sender.device.state != ENROLLMENT_ENROLLED || sender.channel.state != ENROLLMENT_ENROLLED)
+		return RC_OK;
+	rc = queue_is_open(txn, sender.channel.id, &is_open, err);
+	if (rc != RC_OK || is_open)
+		return rc;
+	outcome->channel_id = sender.channel.id;
+	*is_answered_r = true;
+	return RC_OK;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pomona/config/config.h"
+
+#include "internal.h"
+
+#define KEY(section_, field_, ...) \
+	{ \
+		.section = #section_, .name = #field_, .offset = offsetof(struct config, section_.field_), \
+		__VA_ARGS__ \
+	}
+#define INTEGER(min_, max_, fallback_, unit_) \
+	.type = CONFIG_TYPE_INTEGER, .min = (min_), .max = (max_), .fallback = (fallback_), .unit = (unit_)
+#define CHOICE(choices_, fallback_) \
+	.type = CONFIG_TYPE_CHOICE, .choices = (choices_), .fallback = (fallback_), .unit = ""
+#define TYPE(type_, fallback_) .type = CONFIG_TYPE_##type_, .fallback = (fallback_), .unit = ""
+#define RELOADABLE .is_reloadable = true
+#define EMPTY_ALLOWED .is_empty_allowed = true
+#define HELP(text) .help = (text)
+
+/* The single truth about the conf file: conf/pomona.conf and the man page are held against it. */
+static const struct config_key keys[] = {
+	KEY(server, hostname, TYPE(HOSTNAME, NULL),
+		HELP("The name under which devices reach this server; its TLS certificate must carry it.")),
+	KEY(server, state_dir, TYPE(PATH, NULL),
+		HELP("Folder of the database, the keys and the lock; only the server's user may enter it.")),
+	KEY(server, database, TYPE(PATH, CONFIG_STATE_DIR "/pomona.db"),
+		HELP("The SQLite database; its -wal file lies beside it. Nobody else can open it meanwhile.")),
+	KEY(server, master_key, TYPE(PATH, CONFIG_STATE_DIR "/master.key"),
+		HELP("The file of the keys that seal secrets in the database; back it up apart from it.")),
+	KEY(server, log_level, CHOICE("error|warning|info|debug", "info"), RELOADABLE,
+		HELP("The least important events that are still logged.")),
+	KEY(server, writer_queue_max, INTEGER(1, 1000000, "4096", "jobs"),
+		HELP("Requests that may wait for the database; past it devices get 503 and come again.")),
+	KEY(server, last_seen_flush_s, INTEGER(1, 3600, "15", "s"),
+		HELP("How often the times at which devices were last seen are written.")),
+	KEY(server, drain_s, INTEGER(0, 600, "10", "s"),
+		HELP("How long a stop waits for requests that are under way.")),
+
+	KEY(device, listen, TYPE(ADDRESS, "0.0.0.0:8443"),
+		HELP("Address and port for devices, with TLS; [::]:8443 for IPv6.")),
+	KEY(device, tls_certificate, TYPE(PATH, NULL), RELOADABLE,
+		HELP("PEM file of the TLS certificate and its chain, the server's own first.")),
+	KEY(device, tls_key, TYPE(PATH, NULL), RELOADABLE,
+		HELP("PEM file of the TLS certificate's private key; P-256 is cheapest.")),
+	KEY(device, threads, INTEGER(0, 256, "0", "threads"),
+		HELP("Threads that serve devices; 0 takes one for each core.")),
+	KEY(device, connections_max, INTEGER(1, 1000000, "20000", "connections"),
+		HELP("Open connections of devices; more are refused.")),
+	KEY(device, idle_timeout_s, INTEGER(1, 3600, "60", "s"),
+		HELP("A connection on which nothing moves for this long is closed.")),
+	KEY(device, header_bytes_max, INTEGER(4096, 32768, "32768", "bytes"),
+		HELP("Request line and headers together; past it 431.")),
+	KEY(device, checkin_bytes_max, INTEGER(4096, 16777216, "1048576", "bytes"), RELOADABLE,
+		HELP("The body of a check-in message; past it 413.")),
+	KEY(device, result_bytes_max, INTEGER(4096, 268435456, "33554432", "bytes"), RELOADABLE,
+		HELP("The body of a command's result; past it 413.")),
+	KEY(device, body_bytes_total_max, INTEGER(4096, 17179869184, "268435456", "bytes"),
+		HELP("All bodies under way together; past it 503. At least result_bytes_max.")),
+	KEY(device, unknown_device, CHOICE("refuse|unenroll", "refuse"), RELOADABLE,
+		HELP("A device with an identity of ours that is not known: refuse (403), or unenroll (401).")),
+	KEY(device, unenroll_fuse, INTEGER(0, 1000000, "10", "devices an hour"), RELOADABLE,
+		HELP("With unknown_device = unenroll: more than this are only refused, and an alarm is raised.")),
+	KEY(device, user_authenticate, CHOICE("gone|empty_challenge", "gone"), RELOADABLE,
+		HELP(
+			"Users of a Mac: gone (410, not managed), or empty_challenge (managed without a password).")),
+
+	KEY(admin, listen, TYPE(ADDRESS, "127.0.0.1:8080"), EMPTY_ALLOWED,
+		HELP("Address and port of the admin API and web pages, without TLS: loopback; empty for none.")),
+	KEY(admin, socket, TYPE(PATH, CONFIG_STATE_DIR "/admin.sock"), EMPTY_ALLOWED,
+		HELP("Unix socket of the admin API, which pomonactl uses; empty for none.")),
+	KEY(admin, socket_group, TYPE(TEXT, ""), EMPTY_ALLOWED,
+		HELP("Group that may use the socket without a token; empty for root only.")),
+	KEY(admin, connections_max, INTEGER(1, 65536, "256", "connections"),
+		HELP("Open connections to the admin API; more are refused.")),
+	KEY(admin, body_bytes_max, INTEGER(4096, 1073741824, "67108864", "bytes"),
+		HELP("The body of an admin request; past it 413.")),
+};
+_Static_assert(COUNT_OF(keys) <= CONFIG_KEYS_MAX, "the loader remembers a line for each key");
+
+const struct config_key *config_keys(size_t *count_r)
+{
+	*count_r = COUNT_OF(keys);
+	return keys;
+}
+
+const struct config_key *config_key_find(struct slice section, struct slice name)
+{
+	for (size_t i = 0; i < COUNT_OF(keys); i++)
+		if (slice_is_str(section, keys[i].section) && slice_is_str(name, keys[i].name))
+			return &keys[i];
+	return NULL;
+}
+
+bool config_section_is_known(struct slice section)
+{
+	for (size_t i = 0; i < COUNT_OF(keys); i++)
+		if (slice_is_str(section, keys[i].section))
+			return true;
+	return false;
+}
+
+const char *config_section_of_key(struct slice name)
+{
+	for (size_t i = 0; i < COUNT_OF(keys); i++)
+		if (slice_is_str(name, keys[i].name))
+			return keys[i].section;
+	return NULL;
+}

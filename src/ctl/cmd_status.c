@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+
+#include "ctl.h"
+
+enum { SOON_DAYS = 30 };
+
+static int64_t number(const struct json_value *object, const char *key)
+{
+	const struct json_value *value = json_get(object, key);
+
+	return value != NULL && json_kind(value) == JSON_KIND_INTEGER ? json_integer(value) : 0;
+}
+
+static void print_head(const struct ctl *ctl, const struct json_value *json)
+{
+	char text[TEXT_RELATIVE_BYTES];
+
+	print_json_fact(ctl, json, "version", "version");
+	print_json_fact(ctl, json, "ready", "ready");
+	print_json_time(ctl, json, "started_at", "started");
+	text_bytes(number(json, "database_bytes"), text);
+	print_fact(ctl->out, "database", "%s", text);
+}
+
+static void print_enrollments(const struct ctl *ctl, const struct json_value *rows)
+{
+	static const char *const columns[] = {"ENROLLMENTS", "STATE", "COUNT", NULL};
+	struct table *table = table_new(columns);
+
+	for (size_t i = 0; i < json_count(rows); i++) {
+		table_add_json(table, json_at(rows, i), "kind");
+		table_add_json(table, json_at(rows, i), "state");
+		table_add_json(table, json_at(rows, i), "count");
+	}
+	fprintf(ctl->out, "\n");
+	table_print(table, ctl->out);
+	table_free(&table);
+}
+
+static enum rc add_count(void *ctx, const char *key, struct json_value *value)
+{
+	struct table *table = ctx;
+	char text[TEXT_RELATIVE_BYTES];
+
+	(void)snprintf(text, sizeof(text), "%" PRId64, json_integer(value));
+	table_add(table, key);
+	table_add(table, text);
+	return RC_OK;
+}
+
+static void print_counts(const struct ctl *ctl, const struct json_value *counts,
+	const char *const *columns)
+{
+	struct table *table;
+
+	if (json_count(counts) == 0)
+		return;
+	table = table_new(columns);
+	print_each(counts, add_count, table);
+	fprintf(ctl->out, "\n");
+	table_print(table, ctl->out);
+	table_free(&table);
+}
+
+static void print_writer(const struct ctl *ctl, const struct json_value *writer)
+{
+	fprintf(ctl->out, "\n");
+	print_fact(ctl->out, "writer",
+		"%" PRId64 " jobs, %" PRId64 " waiting, %" PRId64 " failed, %" PRId64 " turned away",
+		number(writer, "jobs_total"), number(writer, "jobs_waiting"), number(writer, "jobs_failed"),
+		number(writer, "jobs_refused"));
+	print_fact(ctl->out, "commits", "%" PRId64 ", mean %" PRId64 " us, longest %" PRId64 " us",
+		number(writer, "commits_total"), number(writer, "commit_us_mean"),
+		number(writer, "commit_us_max"));
+}
+
+static void print_listener(const struct ctl *ctl, const struct json_value *listeners,
+	const char *name, const char *label)
+{
+	const struct json_value *listener = json_get(listeners, name);
+	const struct json_value *replies = json_get(listener, "replies");
+
+	if (listener == NULL || json_kind(listener) != JSON_KIND_OBJECT)
+		return;
+	print_fact(ctl->out, label,
+		"%" PRId64 " connections now, %" PRId64 " requests (2xx %" PRId64 ", 4xx %" PRId64
+		", 5xx %" PRId64 ")",
+		number(listener, "connections"), number(listener, "requests"), number(replies, "2xx"),
+		number(replies, "4xx"), number(replies, "5xx"));
+}
+
+static void print_certificates(const struct ctl *ctl, const struct json_value *rows)
+{
+	static const char *const columns[] = {"CERTIFICATE", "ENDS", "SUBJECT", "", NULL};
+	struct table *table = table_new(columns);
+
+	for (size_t i = 0; i < json_count(rows); i++) {
+		const struct json_value *row = json_at(rows, i);
+
+		table_add_json(table, row, "what");
+		table_add_time(table, row, "not_after", ctl->now);
+		table_add_json(table, row, "subject");
+		table_add(table, number(row, "days_left") < SOON_DAYS ? "renew it soon" : "ok");
+	}
+	fprintf(ctl->out, "\n");
+	table_print(table, ctl->out);
+	table_free(&table);
+}
+
+static void print_alarms(const struct ctl *ctl, const struct json_value *rows)
+{
+	for (size_t i = 0; i < json_count(rows); i++)
+		print_fact(ctl->out, i == 0 ? "alarms" : "", "%s %s: %s", json_text(json_at(rows, i), "kind"),
+			json_text(json_at(rows, i), "subject"), json_text(json_at(rows, i), "text"));
+}
+
+static void print(const struct ctl *ctl, const struct json_value *json)
+{
+	static const char *const queue_columns[] = {"COMMANDS", "COUNT", NULL};
+	static const char *const refusal_columns[] = {"REFUSED", "COUNT", NULL};
+	const struct json_value *queue = json_get(json, "queue");
+
+	print_head(ctl, json);
+	print_json_time(ctl, queue, "oldest_queued_at", "oldest open command");
+	print_alarms(ctl, json_get(json, "alarms"));
+	print_enrollments(ctl, json_get(json, "enrollments"));
+	print_counts(ctl, json_get(queue, "by_state"), queue_columns);
+	print_counts(ctl, json_get(json, "refusals"), refusal_columns);
+	print_certificates(ctl, json_get(json, "certificates"));
+	print_writer(ctl, json_get(json, "writer"));
+	print_listener(ctl, json_get(json, "listeners"), "device", "device listener");
+	print_listener(ctl, json_get(json, "listeners"), "admin", "admin listener");
+}
+
+int cmd_status(struct ctl *ctl, const struct args *args)
+{
+	(void)args;
+	return api_show(ctl, "GET", "/api/v1/status", print);
+}

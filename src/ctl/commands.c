@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "ctl.h"
+
+#define OPTIONS(table) .options = (table), .option_count = COUNT_OF(table)
+#define WORDS(min, max) .words_min = (min), .words_max = (max)
+
+static const struct option init_options[] = {{"--dir", true}, {"--hostname", true},
+	{"--conf", true}, {"--tls-cert", true}, {"--tls-key", true}};
+static const struct option refusals_options[] = {{"--limit", true}};
+static const struct option page_options[] = {{"--limit", true}, {"--cursor", true}};
+static const struct option devices_options[] = {{"--limit", true}, {"--cursor", true},
+	{"--state", true}, {"--kind", true}, {"--serial", true}};
+static const struct option commands_options[] = {{"--limit", true}, {"--cursor", true},
+	{"--open", false}, {"--device", true}};
+static const struct option send_options[] = {{"--all", false}, {"--uuid", true},
+	{"--not-after", true}};
+static const struct option command_options[] = {{"--limit", true}, {"--cursor", true},
+	{"--device", true}};
+static const struct option issue_options[] = {{"--csr", true}, {"--p12", true},
+	{"--password-file", true}, {"--device", true}, {"--renewal", false}, {"--cn", true},
+	{"--days", true}, {"--out", true}};
+
+/* A name with several verbs stands once for each, together. */
+static const struct command table[] = {
+	{"init", NULL, "--dir DIR --hostname NAME [--conf FILE] [--tls-cert FILE --tls-key FILE]",
+		"set up a new server in DIR", OPTIONS(init_options), WORDS(0, 0), .run = cmd_init},
+	{"status", NULL, "", "how the server is", NULL, 0, WORDS(0, 0), .run = cmd_status},
+	{"devices", NULL, "[--state STATE] [--kind KIND] [--serial NUMBER] [--limit N] [--cursor C]",
+		"list devices and their user channels", OPTIONS(devices_options), WORDS(0, 0),
+		.run = cmd_devices},
+	{"device", "show", "ID", "one device: what is known, its users, its open commands", NULL, 0,
+		WORDS(1, 1), .run = cmd_device_show},
+	{"device", "unenroll", "ID", "order its removal: it is told so at its next contact", NULL, 0,
+		WORDS(1, 1), .run = cmd_device_unenroll},
+	{"device", "keep", "ID", "withdraw such an order while it has not been told", NULL, 0, WORDS(1, 1),
+		.run = cmd_device_keep},
+	{"device", "forget", "ID", "delete all that is known of a device that is not enrolled", NULL, 0,
+		WORDS(1, 1), .run = cmd_device_forget},
+	{"send", NULL, "(FILE | TYPE [--Key VALUE]...) (ID... | --all) [--uuid UUID] [--not-after TIME]",
+		"send a command: a property list or JSON (- reads standard input), or a RequestType",
+		OPTIONS(send_options), WORDS(1, ARGS_MAX), .has_keys = true, .run = cmd_send},
+	{"commands", NULL, "ID [--open] [--limit N] [--cursor C]", "the commands of one device",
+		OPTIONS(commands_options), WORDS(0, 1), .run = cmd_commands},
+	{"command", NULL, "UUID [--device ID] [--limit N] [--cursor C]",
+		"one command: counts and results; with --device: that answer in full", OPTIONS(command_options),
+		WORDS(1, 1), .run = cmd_command},
+	{"cancel", NULL, "UUID [ID...]", "cancel a command that is still open, for all or some", NULL, 0,
+		WORDS(1, ARGS_MAX), .run = cmd_cancel},
+	{"refusals", NULL, "[--limit N]", "the latest messages that were refused, why, and what to do",
+		OPTIONS(refusals_options), WORDS(0, 0), .run = cmd_refusals},
+	{"alarms", NULL, "", "what an administrator should look at", NULL, 0, WORDS(0, 0),
+		.run = cmd_alarms},
+	{"alarm", "clear", "KIND SUBJECT", "strike an alarm out", NULL, 0, WORDS(2, 2),
+		.run = cmd_alarm_clear},
+	{"identity", "issue",
+		"(--csr FILE [--out FILE] | --p12 FILE --password-file FILE) [--device ID] [--renewal] "
+		"[--cn NAME] [--days N]",
+		"make a device certificate: sign a CSR, or make key and PKCS#12", OPTIONS(issue_options),
+		WORDS(0, 0), .run = cmd_identity_issue},
+	{"identity", "list", "[--limit N] [--cursor C]", "device certificates issued or seen",
+		OPTIONS(page_options), WORDS(0, 0), .run = cmd_identity_list},
+	{"identity", "revoke", "SHA256", "refuse a device certificate from now on", NULL, 0, WORDS(1, 1),
+		.run = cmd_identity_revoke},
+	{"ca", "add", "FILE", "trust the device CAs of a PEM file", NULL, 0, WORDS(1, 1),
+		.run = cmd_ca_add},
+	{"ca", "list", "", "the trusted device CAs", NULL, 0, WORDS(0, 0), .run = cmd_ca_list},
+	{"ca", "remove", "SHA256", "trust a device CA no more", NULL, 0, WORDS(1, 1),
+		.run = cmd_ca_remove},
+	{"token", "add", "NAME", "make an API token; it is shown once", NULL, 0, WORDS(1, 1),
+		.run = cmd_token_add},
+	{"token", "list", "", "the names of the API tokens", NULL, 0, WORDS(0, 0), .run = cmd_token_list},
+	{"token", "revoke", "NAME", "end an API token", NULL, 0, WORDS(1, 1), .run = cmd_token_revoke},
+	{"help", NULL, "", "this text", NULL, 0, WORDS(0, 0), .run = cmd_help},
+	{"version", NULL, "", "the version", NULL, 0, WORDS(0, 0), .run = cmd_version},
+};
+
+const struct command *commands_table(size_t *count_r)
+{
+	*count_r = COUNT_OF(table);
+	return table;
+}
+
+bool commands_is_group(const char *name)
+{
+	for (size_t i = 0; i < COUNT_OF(table); i++)
+		if (table[i].verb != NULL && strcmp(table[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+const struct command *commands_find(int argc, char *const *argv, int *used_r)
+{
+	for (size_t i = 0; argc > 0 && i < COUNT_OF(table); i++) {
+		if (strcmp(table[i].name, argv[0]) != 0)
+			continue;
+		*used_r = table[i].verb != NULL ? 2 : 1;
+		if (table[i].verb == NULL || (argc > 1 && strcmp(table[i].verb, argv[1]) == 0))
+			return &table[i];
+	}
+	return NULL;
+}
+
+static void print_name(const struct command *command, FILE *out)
+{
+	fprintf(out, "%s%s%s%s%s", command->name, command->verb != NULL ? " " : "",
+		command->verb != NULL ? command->verb : "", command->usage[0] != '\0' ? " " : "", command->usage);
+}
+
+void commands_print_usage(const struct command *command, FILE *out)
+{
+	fprintf(out, "usage: pomonactl [option...] ");
+	print_name(command, out);
+	fprintf(out, "\n%s\n", command->help);
+}
+
+void commands_print_group(const char *name, FILE *out)
+{
+	for (size_t i = 0; i < COUNT_OF(table); i++)
+		if (strcmp(table[i].name, name) == 0)
+			commands_print_usage(&table[i], out);
+}
+
+void commands_print_help(FILE *out)
+{
+	fprintf(out, "usage: pomonactl [option...] command...\n\n");
+	for (size_t i = 0; i < COUNT_OF(table); i++) {
+		fprintf(out, "  ");
+		print_name(&table[i], out);
+		fprintf(out, "\n        %s\n", table[i].help);
+	}
+	fprintf(out,
+		"\noptions:\n"
+		"  -c FILE            the conf of pomonad, which names its socket (" CTL_CONF_DEFAULT
+		")\n"
+		"  --socket PATH      that socket\n"
+		"  --url URL          the admin API over TCP instead, with a token:\n"
+		"  --token-file FILE  the token; or the variable " CTL_TOKEN_VARIABLE
+		"\n"
+		"  --ca FILE          who signed the certificate of an https URL (PEM)\n"
+		"  --json             print what the API answers, for programs\n"
+		"\nexit status: 0 done; 1 refused, the reason is told; 64 wrong usage; 66 a file cannot be\n"
+		"read; 69 pomonad does not answer\n");
+}
+
+int cmd_help(struct ctl *ctl, const struct args *args)
+{
+	(void)args;
+	commands_print_help(ctl->out);
+	return 0;
+}
+
+int cmd_version(struct ctl *ctl, const struct args *args)
+{
+	(void)args;
+	fprintf(ctl->out, "pomonactl " POMONA_VERSION "\n");
+	return 0;
+}

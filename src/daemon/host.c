@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "pomona/base/file.h"
+#include "pomona/base/log.h"
+#include "pomona/pki/authority.h"
+
+enum {
+	GROUP_BYTES_MAX = 65536,
+	DESCRIPTORS_BESIDES = 128, /* database, listeners, epoll, log, ... */
+};
+
+static enum rc read_pem(const char *key, const char *path, struct buf *out, struct err *err)
+{
+	enum rc rc = file_read(path, out, err);
+
+	return rc == RC_OK ? RC_OK : err_context(err, "[device] %s", key);
+}
+
+enum rc host_tls_read(const struct config *config, struct host_tls *tls, struct err *err)
+{
+	enum rc rc;
+
+	memset(tls, 0, sizeof(*tls));
+	buf_init(&tls->chain, HOST_PEM_BYTES_MAX);
+	buf_init(&tls->key, HOST_PEM_BYTES_MAX);
+	if (buf_reserve(&tls->key, HOST_PEM_BYTES_MAX) == NULL) /* a secret is not moved in memory */
+		return err_set(err, RC_NO_MEMORY, "[device] tls_key");
+	rc = read_pem("tls_certificate", config->device.tls_certificate, &tls->chain, err);
+	if (rc == RC_OK)
+		rc = read_pem("tls_key", config->device.tls_key, &tls->key, err);
+	if (rc != RC_OK)
+		return rc;
+	rc = tls_pair_check(buf_slice(&tls->chain), buf_slice(&tls->key), &tls->leaf, err);
+	if (rc == RC_OK)
+		return RC_OK;
+	return err_context(err, "[device] tls_certificate %s, tls_key %s", config->device.tls_certificate,
+		config->device.tls_key);
+}
+
+struct http_tls_params host_tls_params(const struct host_tls *tls)
+{
+	return (struct http_tls_params){
+		.chain_pem = buf_slice(&tls->chain),
+		.key_pem = buf_slice(&tls->key),
+	};
+}
+
+void host_tls_fini(struct host_tls *tls)
+{
+	buf_fini(&tls->chain);
+	buf_fini_secret(&tls->key);
+}
+
+enum rc host_socket_group(const struct config *config, gid_t *gid_r, struct err *err)
+{
+	const char *name = config->admin.socket_group;
+	char strings[GROUP_BYTES_MAX];
+	struct group group;
+	struct group *found = NULL;
+	int fault;
+
+	*gid_r = (gid_t)-1;
+	if (name[0] == '\0')
+		return RC_OK;
+	fault = getgrnam_r(name, &group, strings, sizeof(strings), &found);
+	if (fault != 0)
+		return err_set_errno(err, fault, "[admin] socket_group: looking up \"%s\"", name);
+	if (found == NULL)
+		return err_set(err, RC_NOT_FOUND, "[admin] socket_group: there is no group \"%s\"", name);
+	*gid_r = group.gr_gid;
+	return RC_OK;
+}
+
+void host_raise_limits(const struct config *config)
+{
+	rlim_t wanted = (rlim_t)(config->device.connections_max + 2 * config->admin.connections_max) +
+		DESCRIPTORS_BESIDES;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_warning("descriptors_not_raised", LOG_STR("error", strerrordesc_np(errno)));
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted)
+		log_warning("descriptors_short", LOG_INT("limit", limit.rlim_cur), LOG_INT("wanted", wanted),
+			LOG_STR("advice", "raise LimitNOFILE= of the unit, or lower connections_max"));
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POMONA_DAEMON_HOST_H
+#define POMONA_DAEMON_HOST_H
+
+/*
+ * What the conf names that lies outside of it: the TLS certificate and its key, the socket's group;
+ * and the limits that the system sets us. Threading: any thread but host_raise_limits(): main.
+ */
+
+#include <sys/types.h>
+
+#include "pomona/base/buf.h"
+#include "pomona/base/err.h"
+#include "pomona/config/config.h"
+#include "pomona/http/http.h"
+#include "pomona/pki/cert.h"
+
+enum { HOST_PEM_BYTES_MAX = 1048576 };
+
+/* A certificate chain and its key as read from their files. */
+struct host_tls {
+	struct buf chain, key; /* `key` is a secret */
+	struct cert_facts leaf;
+};
+
+/* Reads both and sees that they belong together; the text names the key of the conf. Call
+ * host_tls_fini() on failure too. */
+enum rc host_tls_read(const struct config *config, struct host_tls *tls, struct err *err) MUST_USE;
+struct http_tls_params host_tls_params(const struct host_tls *tls);
+void host_tls_fini(struct host_tls *tls);
+
+/* (gid_t)-1 where the conf names no group. RC_NOT_FOUND. */
+enum rc host_socket_group(const struct config *config, gid_t *gid_r, struct err *err) MUST_USE;
+
+/* As many descriptors as we may have; warns where the conf wants more connections than that. */
+void host_raise_limits(const struct config *config);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "control.h"
+#include "host.h"
+#include "pomona/base/log.h"
+
+enum {
+	DEVICE_ARENA_BYTES_MAX = 1048576,
+	ADMIN_THREADS = 2,
+	ADMIN_IDLE_TIMEOUT_S = 60,
+	ADMIN_HEADER_BYTES_MAX = 32768,
+	ADMIN_BODIES_MAX = 4,   /* bodies of the largest size that may be under way together */
+	ADMIN_ARENA_FACTOR = 4, /* a command is parsed, normalised and kept in the arena */
+	SOCKET_MODE = 0660,
+	DRAIN_LOOK_MS = 20,
+};
+
+static const char *const names[SERVER_LISTENER_COUNT] = {
+	[SERVER_LISTENER_DEVICE] = "device",
+	[SERVER_LISTENER_ADMIN] = "admin",
+	[SERVER_LISTENER_SOCKET] = "admin_socket",
+};
+
+/* The conf's address with the port that it came to be. */
+static void log_listening(const struct server *server, enum server_listener which,
+	const char *address)
+{
+	const char *colon = strrchr(address, ':');
+	char text[HTTP_ADDRESS_BYTES * 4];
+
+	if (which == SERVER_LISTENER_SOCKET || colon == NULL)
+		(void)snprintf(text, sizeof(text), "%s", address);
+	else
+		(void)snprintf(text, sizeof(text), "%.*s:%u", (int)(colon - address), address,
+			(unsigned)http_listener_port(server->listeners[which]));
+	log_info("listening", LOG_STR("name", names[which]), LOG_STR("address", text));
+}
+
+static struct http_listener_params admin_params(const struct server *server)
+{
+	const struct config *config = server->config;
+	struct http_listener_params params = {
+		.unix_gid = (gid_t)-1,
+		.before = api_before,
+		.error_body = api_error_body,
+		.ctx = server->api,
+		.threads = ADMIN_THREADS,
+		.connections_max = (unsigned)config->admin.connections_max,
+		.idle_timeout_s = ADMIN_IDLE_TIMEOUT_S,
+		.header_bytes_max = ADMIN_HEADER_BYTES_MAX,
+		.body_bytes_total_max = (size_t)config->admin.body_bytes_max * ADMIN_BODIES_MAX,
+		.arena_bytes_max = (size_t)config->admin.body_bytes_max * ADMIN_ARENA_FACTOR,
+	};
+
+	params.routes = api_routes(&params.route_count);
+	return params;
+}
+
+static enum rc start_one(struct server *server, enum server_listener which,
+	struct http_listener_params *params, struct err *err)
+{
+	const char *address = params->unix_path != NULL ? params->unix_path : params->address;
+	enum rc rc;
+
+	params->name = names[which];
+	rc = http_listener_start(params, &server->listeners[which], err);
+	if (rc != RC_OK)
+		return err_context(err, "the %s listener", names[which]);
+	log_listening(server, which, address);
+	return RC_OK;
+}
+
+static enum rc start_admin(struct server *server, struct err *err)
+{
+	struct http_listener_params params = admin_params(server);
+
+	if (server->config->admin.listen[0] == '\0')
+		return RC_OK;
+	params.address = server->config->admin.listen;
+	return start_one(server, SERVER_LISTENER_ADMIN, &params, err);
+}
+
+static enum rc start_socket(struct server *server, struct err *err)
+{
+	struct http_listener_params params = admin_params(server);
+
+	if (server->config->admin.socket[0] == '\0')
+		return RC_OK;
+	params.unix_path = server->config->admin.socket;
+	params.unix_mode = SOCKET_MODE;
+	params.unix_gid = server->socket_gid;
+	return start_one(server, SERVER_LISTENER_SOCKET, &params, err);
+}
+
+static enum rc start_device(struct server *server, struct err *err)
+{
+	AUTO(host_tls_fini) struct host_tls tls;
+	const struct config *config = server->config;
+	enum rc rc = host_tls_read(config, &tls, err);
+	const struct http_tls_params tls_params = host_tls_params(&tls);
+	struct http_listener_params params = {
+		.address = config->device.listen,
+		.tls = &tls_params,
+		.ctx = server->device,
+		.threads = (unsigned)config->device.threads,
+		.connections_max = (unsigned)config->device.connections_max,
+		.idle_timeout_s = (unsigned)config->device.idle_timeout_s,
+		.header_bytes_max = (size_t)config->device.header_bytes_max,
+		.body_bytes_total_max = (size_t)config->device.body_bytes_total_max,
+		.arena_bytes_max = DEVICE_ARENA_BYTES_MAX,
+	};
+
+	if (rc != RC_OK)
+		return rc;
+	api_set_tls_facts(server->api, &tls.leaf);
+	params.routes = device_routes(&params.route_count);
+	return start_one(server, SERVER_LISTENER_DEVICE, &params, err);
+}
+
+enum rc server_listeners_start(struct server *server, struct err *err)
+{
+	enum rc rc = start_device(server, err);
+
+	if (rc == RC_OK)
+		rc = start_admin(server, err);
+	if (rc == RC_OK)
+		rc = start_socket(server, err);
+	if (rc != RC_OK)
+		return rc;
+	api_set_listeners(server->api, server->listeners[SERVER_LISTENER_DEVICE],
+		server->listeners[SERVER_LISTENER_ADMIN]);
+	return RC_OK;
+}
+
+static size_t requests_now(const struct server *server)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < SERVER_LISTENER_COUNT; i++)
+		if (server->listeners[i] != NULL)
+			count += http_listener_requests_now(server->listeners[i]);
+	return count;
+}
+
+void server_listeners_drain(struct server *server)
+{
+	const struct clock *clock = clock_system();
+	int64_t until_us = clock_monotonic_us(clock) + server->config->server.drain_s * 1000000;
+	bool is_hurried = false;
+
+	for (size_t i = 0; i < SERVER_LISTENER_COUNT; i++)
+		if (server->listeners[i] != NULL)
+			http_listener_quiesce(server->listeners[i]);
+	while (requests_now(server) > 0 && clock_monotonic_us(clock) < until_us && !is_hurried)
+		is_hurried = control_wait_signal(server->signal_fd, DRAIN_LOOK_MS) != 0;
+	if (requests_now(server) > 0)
+		log_warning("stopped_before_drained", LOG_INT("requests", requests_now(server)));
+}
+
+void server_listeners_stop(struct server *server)
+{
+	api_set_listeners(server->api, NULL, NULL);
+	for (size_t i = 0; i < SERVER_LISTENER_COUNT; i++)
+		if (server->listeners[i] != NULL)
+			http_listener_stop(&server->listeners[i]);
+}

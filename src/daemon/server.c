@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server.h"
+
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "host.h"
+#include "notify.h"
+#include "pomona/base/arena.h"
+#include "pomona/base/log.h"
+#include "pomona/store/escrow.h"
+#include "pomona/store/identity.h"
+
+enum {
+	CA_DER_BYTES_MAX = 65536,
+	ANCHORS_BYTES_MAX = 4 * 1024 * 1024,
+	READERS_BESIDES = 6, /* the admin API's threads and main, besides one a device thread */
+};
+
+#define ADVICE_INIT "make the state directory with `pomonactl init`, or restore it from a backup"
+
+struct device_settings server_device_settings(const struct config *config)
+{
+	enum unknown_device unknown_device = config->device.unknown_device == CONFIG_UNKNOWN_UNENROLL
+		? UNKNOWN_DEVICE_UNENROLL
+		: UNKNOWN_DEVICE_REFUSE;
+
+	return (struct device_settings){
+		.policy =
+			{
+				.unenroll =
+					{
+						.unknown_device = unknown_device,
+						.fuse_per_hour = config->device.unenroll_fuse,
+					},
+				.is_user_authenticate_gone = config->device.user_authenticate == CONFIG_USER_GONE,
+			},
+		.checkin_bytes_max = (size_t)config->device.checkin_bytes_max,
+		.result_bytes_max = (size_t)config->device.result_bytes_max,
+	};
+}
+
+static enum rc start_keyring(struct server *server, struct err *err)
+{
+	return keyring_load(server->config->server.master_key, &server->keyring, err);
+}
+
+static void stop_keyring(struct server *server)
+{
+	keyring_free(&server->keyring);
+}
+
+static unsigned reader_count(const struct config *config)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	long workers = config->device.threads > 0 ? (long)config->device.threads : cores;
+
+	return (unsigned)(workers > 0 ? workers : 1) + READERS_BESIDES;
+}
+
+static enum rc start_store(struct server *server, struct err *err)
+{
+	const struct store_params params = {
+		.path = server->config->server.database,
+		.keyring = server->keyring,
+		.clock = clock_system(),
+		.readers = reader_count(server->config),
+		.queue_max = (size_t)server->config->server.writer_queue_max,
+	};
+
+	return store_open(&params, &server->store, err);
+}
+
+static void stop_store(struct server *server)
+{
+	store_close(&server->store);
+}
+
+static enum rc read_device_ca(struct server *server, struct txn *txn, struct err *err)
+{
+	AUTO(buf_fini) struct buf cert = {0};
+	AUTO(buf_fini_secret) struct buf key = {0};
+	enum rc rc;
+
+	buf_init(&cert, CA_DER_BYTES_MAX);
+	buf_init(&key, CA_DER_BYTES_MAX);
+	if (buf_reserve(&key, CA_DER_BYTES_MAX) == NULL) /* a secret is not moved in memory */
+		return err_set(err, RC_NO_MEMORY, "device CA");
+	rc = vault_get(txn, "device_ca.cert", &cert, err);
+	if (rc == RC_OK)
+		rc = vault_get(txn, "device_ca.key", &key, err);
+	if (rc == RC_OK)
+		return authority_load(buf_slice(&cert), buf_slice(&key), &server->device_ca, err);
+	return rc;
+}
+
+static enum rc start_device_ca(struct server *server, struct err *err)
+{
+	struct txn *txn = NULL;
+	enum rc rc = store_read_begin(server->store, &txn, err);
+
+	if (rc != RC_OK)
+		return rc;
+	rc = read_device_ca(server, txn, err);
+	store_read_end(server->store, &txn);
+	return rc;
+}
+
+static void stop_device_ca(struct server *server)
+{
+	authority_free(&server->device_ca);
+}
+
+static enum rc read_trust(struct txn *txn, struct trust **trust_r, struct err *err)
+{
+	AUTO(arena_free) struct arena *arena = arena_new(ANCHORS_BYTES_MAX);
+	struct slice *anchors = NULL;
+	size_t count = 0;
+	enum rc rc;
+
+	if (arena == NULL)
+		return err_set(err, RC_NO_MEMORY, "trust anchors");
+	rc = anchor_list(txn, arena, &anchors, &count, err);
+	return rc == RC_OK ? trust_new(anchors, count, trust_r, err) : rc;
+}
+
+static enum rc start_device(struct server *server, struct err *err)
+{
+	struct device_params params = {
+		.store = server->store,
+		.clock = clock_system(),
+		.settings = server_device_settings(server->config),
+	};
+	struct txn *txn = NULL;
+	enum rc rc = store_read_begin(server->store, &txn, err);
+
+	if (rc != RC_OK)
+		return rc;
+	rc = read_trust(txn, &params.trust, err);
+	store_read_end(server->store, &txn);
+	if (rc != RC_OK)
+		return rc;
+	rc = device_new(&params, &server->device, err);
+	trust_unref(&params.trust);
+	return rc;
+}
+
+static void stop_device(struct server *server)
+{
+	device_free(&server->device);
+}
+
+static enum rc start_api(struct server *server, struct err *err)
+{
+	struct api_params params = {
+		.store = server->store,
+		.device = server->device,
+		.clock = clock_system(),
+		.device_ca = server->device_ca,
+		.body_bytes_max = (size_t)server->config->admin.body_bytes_max,
+	};
+	enum rc rc = host_socket_group(server->config, &server->socket_gid, err);
+
+	params.socket_gid = server->socket_gid;
+	return rc == RC_OK ? api_new(&params, &server->api, err) : rc;
+}
+
+static void stop_api(struct server *server)
+{
+	api_free(&server->api);
+}
+
+static enum rc start_writer(struct server *server, struct err *err)
+{
+	enum rc rc = store_start(server->store, err);
+
+	server->is_writer_running = rc == RC_OK;
+	return rc;
+}
+
+static void stop_writer(struct server *server)
+{
+	if (server->is_writer_running)
+		store_stop(server->store);
+	server->is_writer_running = false;
+}
+
+/* The writer goes first: it resumes the requests that wait for it, and a listener must have none. */
+static void stop_listeners(struct server *server)
+{
+	api_set_ready(server->api, false);
+	server_listeners_drain(server);
+	device_flush_seen_wait(server->device);
+	stop_writer(server);
+	server_listeners_stop(server);
+}
+
+/*
+ * In the order of their start. A stop is called for what has started and for what failed to, in the
+ * reverse order.
+ */
+static const struct stage {
+	const char *name;
+	enum rc (*start)(struct server *server, struct err *err);
+	void (*stop)(struct server *server);
+	const char *advice;
+} stages[] = {
+	{"master key", start_keyring, stop_keyring, ADVICE_INIT},
+	{"database", start_store, stop_store, ADVICE_INIT},
+	{"device CA", start_device_ca, stop_device_ca, ADVICE_INIT},
+	{"device messages", start_device, stop_device, "look at the trusted CAs with `pomonactl ca list`"},
+	{"admin API", start_api, stop_api, "name an existing group as socket_group, or none"},
+	{"writer", start_writer, stop_writer, "look at memory and threads that the service may have"},
+	{"listeners", server_listeners_start, stop_listeners,
+		"check the addresses and files with `pomonad -t`, and who else listens with `ss -ltnxp`"},
+};
+
+/* Where the fault itself tells more than its stage what to do. */
+static const char *const advice_by_rc[RC_COUNT] = {
+	[RC_BUSY] = "stop the other process first; a second pomonad needs a state directory of its own",
+	[RC_UNSUPPORTED] = "install the version that wrote this database, or a later one",
+	[RC_DENIED] = "correct the owner and the mode of the file that is named",
+	[RC_NO_MEMORY] = "give the service more memory",
+	[RC_CORRUPT] = "restore the database and the master key that belong together from a backup",
+};
+
+static const int exit_by_rc[RC_COUNT] = {
+	[RC_INVALID] = EX_CONFIG,
+	[RC_NOT_FOUND] = EX_CONFIG,
+	[RC_EXISTS] = EX_CONFIG,
+	[RC_DENIED] = EX_NOPERM,
+	[RC_LIMIT] = EX_CONFIG,
+	[RC_BUSY] = EX_TEMPFAIL,
+	[RC_UNSUPPORTED] = EX_DATAERR,
+	[RC_NO_MEMORY] = EX_OSERR,
+	[RC_IO] = EX_IOERR,
+	[RC_CORRUPT] = EX_DATAERR,
+	[RC_INTERNAL] = EX_SOFTWARE,
+};
+
+int server_exit_status(enum rc rc)
+{
+	return (unsigned)rc < RC_COUNT ? exit_by_rc[rc] : EX_SOFTWARE;
+}
+
+static void stop_from(struct server *server, size_t last)
+{
+	for (size_t i = last + 1; i > 0; i--)
+		stages[i - 1].stop(server);
+}
+
+int server_start(struct server *server)
+{
+	for (size_t i = 0; i < COUNT_OF(stages); i++) {
+		struct err err = {0};
+		enum rc rc = stages[i].start(server, &err);
+		const char *advice;
+
+		if (rc == RC_OK)
+			continue;
+		advice = (unsigned)rc < RC_COUNT ? advice_by_rc[rc] : NULL;
+		log_error("start_failed", LOG_STR("stage", stages[i].name), LOG_STR("error", err.text),
+			LOG_STR("advice", advice == NULL ? stages[i].advice : advice));
+		stop_from(server, i);
+		return server_exit_status(rc);
+	}
+	api_set_ready(server->api, true);
+	return EX_OK;
+}
+
+void server_stop(struct server *server)
+{
+	stop_from(server, COUNT_OF(stages) - 1);
+}

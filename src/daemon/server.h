@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POMONA_DAEMON_SERVER_H
+#define POMONA_DAEMON_SERVER_H
+
+/*
+ * The server as a whole: what runs, the order in which it starts, and the reverse in which it
+ * stops. Threading: main.
+ */
+
+#include <sys/types.h>
+
+#include "chores.h"
+#include "pomona/api/api.h"
+#include "pomona/config/config.h"
+#include "pomona/device/device.h"
+#include "pomona/http/http.h"
+#include "pomona/pki/authority.h"
+#include "pomona/pki/seal.h"
+#include "pomona/store/store.h"
+
+enum server_listener {
+	SERVER_LISTENER_DEVICE,
+	SERVER_LISTENER_ADMIN,
+	SERVER_LISTENER_SOCKET,
+	SERVER_LISTENER_COUNT
+};
+
+struct server {
+	const char *conf_path; /* borrowed */
+	struct config *config; /* as it was at the start: a reload applies its keys, and keeps none */
+	int signal_fd;         /* borrowed: see control.h */
+	gid_t socket_gid;
+	struct keyring *keyring;
+	struct store *store;
+	bool is_writer_running;
+	struct authority *device_ca;
+	struct device *device;
+	struct api *api;
+	struct http_listener *listeners[SERVER_LISTENER_COUNT]; /* NULL: the conf wants none */
+	struct expiry expiry;
+	struct heartbeat heartbeat;
+};
+
+/* On failure it was logged with what to do next, and all that had started has stopped. Returns the
+ * exit status, 0 when all runs. */
+int server_start(struct server *server);
+/* Waits for what is under way as long as the conf allows, then ends all. */
+void server_stop(struct server *server);
+
+/* What of the conf the device room is given. */
+struct device_settings server_device_settings(const struct config *config);
+/* Takes over what may change while running; all or nothing. The old conf stays in force on a fault. */
+void server_reload(struct server *server);
+/* As sysexits(3) has them. */
+int server_exit_status(enum rc rc);
+
+/* listeners.c */
+enum rc server_listeners_start(struct server *server, struct err *err) MUST_USE;
+/* No new connections; then waits for the requests under way, until a signal or drain_s. */
+void server_listeners_drain(struct server *server);
+void server_listeners_stop(struct server *server);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POMONA_DEVICE_INTERNAL_H
+#define POMONA_DEVICE_INTERNAL_H
+
+/*
+ * What the files of this room share. Threading: a struct device: any thread. A struct message: the
+ * handler's thread until it is submitted, then the writer's.
+ */
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "log_limit.h"
+#include "pomona/command/result.h"
+#include "pomona/device/device.h"
+#include "presence.h"
+
+struct device {
+	struct store *store;
+	const struct clock *clock;
+	pthread_rwlock_t lock; /* settings, trust, fingerprint; the generation is written under it */
+	struct device_settings settings;
+	struct trust *trust;
+	uint8_t fingerprint[SHA256_BYTES];
+	atomic_uint_fast64_t trust_generation; /* moves with `trust` */
+	struct presence *presence;
+	struct refusal_log *refusals;
+	struct log_limit *refused_lines; /* one slot a refusal */
+	atomic_uint_fast64_t polls_idle, results_unknown, judged, judged_by_pin;
+	atomic_uint_fast64_t messages_by_kind[2];
+};
+
+struct device_settings device_settings(struct device *device);
+
+/* credential.c: what a connection proved, kept with it. */
+struct held_credential {
+	struct credential credential;
+	uint64_t trust_generation; /* what it was judged under */
+	bool has_names;            /* facts are complete; else digest and dates only */
+	bool is_pin_stale;         /* good, but its identity was last judged under other anchors */
+};
+
+/* Judges the connection's certificate, unless that was done under the present trust anchors. */
+enum rc credential_hold(struct device *device, struct http_request *request,
+	struct held_credential **held_r, struct err *err) MUST_USE;
+/* The parts of it: judges a chain; `held` is overwritten. */
+enum rc credential_judge(struct device *device, const struct slice *chain, size_t count,
+	struct held_credential *held, struct err *err) MUST_USE;
+/* Completes the facts from the leaf that they were judged of. */
+void credential_read_names(struct held_credential *held, struct slice leaf);
+
+enum message_kind { MESSAGE_CHECKIN, MESSAGE_COMMAND, MESSAGE_KIND_COUNT };
+enum { MESSAGE_ROUTE_CHECKIN_ONLY = 1 }; /* in http_route.flags */
+
+/* One device message on its way; lives in the arena of its request. */
+struct message {
+	struct store_job job;
+	struct device *device;
+	struct http_request *request;
+	struct device_settings settings;
+	enum message_kind kind;
+	struct held_credential *held; /* the connection's; NULL before it was judged */
+	struct slice leaf;            /* the certificate that `held` speaks of; empty: none */
+	bool is_read;                 /* one of the two below is filled */
+	struct checkin_message checkin;
+	struct result result;
+	struct outcome outcome;
+};
+
+/* message.c: handlers of the routes. */
+size_t message_body_max(const struct http_request *request, void *device);
+void message_handle(struct http_request *request, void *device);
+/* NULL where the message could not be read. */
+const struct claim *message_claim(const struct message *message);
+const char *message_name(const struct message *message);
+
+/* report.c: replies from the outcome, and notes, counts and logs what came of the message. */
+void message_finish(struct message *message);
+/* The same where the store failed: 503 with Retry-After; the fault goes to the log alone. */
+void message_fail(struct message *message, const struct err *err);
+/* A body over its limit, which http/ refuses without a handler's help. */
+void report_too_large(struct device *device, const struct http_request *request);
+/* Logs how many lines of refusals were left out. */
+void report_hidden_refusals(struct device *device);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { LEFT_OVER_BYTES_MAX = 1024 * 1024, LEFT_OVER_PIECE_BYTES = 65536 };
+
+enum MHD_Result connection_is_welcome(void *cls, const struct sockaddr *address,
+	socklen_t address_len)
+{
+	const struct http_listener *listener = cls;
+
+	(void)address;
+	(void)address_len;
+	return atomic_load_explicit(&listener->is_quiescing, memory_order_relaxed) ? MHD_NO : MHD_YES;
+}
+
+static struct connection *connection_of(struct MHD_Connection *mhd)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info == NULL ? NULL : info->socket_context;
+}
+
+static void begin_tls(struct connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+	connection->tls = tls_session_begin(connection->listener->tls, info->tls_session);
+	handshake_watch(&connection->handshake, connection->listener->waiters, connection->mhd,
+		info->tls_session, connection->fd);
+}
+
+/* NULL when memory is short; then every request of the connection fails and ends it. */
+static struct connection *connection_new(struct http_listener *listener, struct MHD_Connection *mhd)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+	const union MHD_ConnectionInfo *info;
+
+	(void)atomic_fetch_add_explicit(&listener->connections_now, 1, memory_order_relaxed);
+	(void)atomic_fetch_add_explicit(&listener->connections_total, 1, memory_order_relaxed);
+	if (connection == NULL)
+		return NULL;
+	connection->listener = listener;
+	connection->mhd = mhd;
+	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+	connection->fd = info->connect_fd;
+	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	socket_peer_text(connection->fd, info == NULL ? NULL : info->client_addr, connection->peer);
+	if (listener->tls != NULL)
+		begin_tls(connection);
+	return connection;
+}
+
+/*
+ * A socket closed with bytes unread resets its peer, which may then not read the reply that refused them. This
+ * takes what has come by now; libmicrohttpd offers no lingering.
+ */
+static void read_left_over(int fd)
+{
+	char piece[LEFT_OVER_PIECE_BYTES];
+	size_t total = 0;
+	ssize_t got;
+
+	while (total < LEFT_OVER_BYTES_MAX && (got = recv(fd, piece, sizeof(piece), MSG_DONTWAIT)) > 0)
+		total += (size_t)got;
+}
+
+static void connection_free(struct http_listener *listener, struct connection *connection)
+{
+	(void)atomic_fetch_sub_explicit(&listener->connections_now, 1, memory_order_relaxed);
+	if (connection == NULL)
+		return;
+	handshake_over(&connection->handshake);
+	request_end(&connection->request);
+	if (connection->request.is_cut_off)
+		read_left_over(connection->fd);
+	if (connection->state != NULL && connection->state_free != NULL)
+		connection->state_free(connection->state);
+	tls_material_put(&connection->tls);
+	free(connection);
+}
+
+void connection_notify(void *cls, struct MHD_Connection *mhd, void **state,
+	enum MHD_ConnectionNotificationCode code)
+{
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		*state = connection_new(cls, mhd);
+	} else {
+		connection_free(cls, *state);
+		*state = NULL;
+	}
+}
+
+void *connection_request_line(void *cls, const char *target, struct MHD_Connection *mhd)
+{
+	struct connection *connection = connection_of(mhd);
+	char *text;
+
+	(void)cls;
+	if (connection == NULL || target == NULL)
+		return NULL;
+	handshake_over(&connection->handshake);
+	memcpy(&text, &target, sizeof(text)); /* const, but the buffer is not */
+	request_begin(&connection->request, connection, text);
+	return &connection->request;
+}
+
+static enum MHD_Result refuse(struct http_request *request)
+{
+	reply_error(request, request->refused, request->refused_text);
+	return reply_queue(request);
+}
+
+static enum MHD_Result handle(struct http_request *request)
+{
+	const struct http_listener_params *params = &request->connection->listener->params;
+	const struct http_route *route = request->match.route;
+
+	request->phase = REQUEST_HANDLING;
+	request->is_counted = true;
+	(void)atomic_fetch_add(&request->connection->listener->requests_now, 1);
+	if (params->before == NULL || params->before(request, params->ctx))
+		route->handle(request, params->ctx);
+	/* Deferred: the request is another thread's by now, but for its phase. */
+	return request->phase == REQUEST_DEFERRED ? MHD_YES : reply_queue(request);
+}
+
+/*
+ * libmicrohttpd calls this with the head, then with each piece of the body, then with its end, and after a
+ * resume once more as at the end. A reply that is given with the head ends the connection, even where no body
+ * is to come.
+ */
+/* NOLINTNEXTLINE(readability-function-size): the signature is the library's */
+enum MHD_Result connection_serve(void *cls, struct MHD_Connection *mhd, const char *url,
+	const char *method, const char *version, const char *data, size_t *data_len, void **state)
+{
+	struct http_request *request = *state;
+
+	(void)cls;
+	(void)mhd;
+	(void)version;
+	if (request == NULL)
+		return MHD_NO;
+	switch (request->phase) {
+	case REQUEST_HEAD:
+		request_head(request, url, method);
+		return request->is_cut_off ? refuse(request) : MHD_YES;
+	case REQUEST_BODY:
+		if (*data_len > 0) {
+			struct slice part = slice_of(data, *data_len);
+
+			*data_len = 0;
+			return request_body_part(request, part) ? MHD_YES : MHD_NO;
+		}
+		return request->refused != 0 ? refuse(request) : handle(request);
+	case REQUEST_DEFERRED:
+		request->phase = REQUEST_HANDLING;
+		return reply_queue(request);
+	case REQUEST_HANDLING:
+		break;
+	}
+	return MHD_NO;
+}
+
+void connection_request_done(void *cls, struct MHD_Connection *mhd, void **state,
+	enum MHD_RequestTerminationCode code)
+{
+	(void)cls;
+	(void)mhd;
+	(void)code;
+	if (*state != NULL)
+		request_end(*state);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POMONA_HTTP_HANDSHAKE_H
+#define POMONA_HTTP_HANDSHAKE_H
+
+/*
+ * Who waits for a client to go on with its TLS handshake. libmicrohttpd 0.9.75 does not wait: with epoll it calls
+ * gnutls_handshake() again and again until the client's next flight is there, so that one client that stops
+ * half way keeps a core busy. Here a connection whose handshake runs dry is suspended, and a thread of the
+ * listener's own resumes it when there is something to read, or cuts it off when its time is up.
+ * Threading: handshake_watch(), handshake_over(): the connection's worker. The rest: the listener's owner.
+ */
+
+#include <gnutls/gnutls.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pomona/base/err.h"
+
+struct MHD_Connection;
+struct handshake_waiters;
+
+/* Embedded in a connection. */
+struct handshake {
+	struct handshake_waiters *waiters; /* NULL: nobody waits, or not any more */
+	struct MHD_Connection *mhd;
+	gnutls_session_t session;
+	int fd;
+	bool is_in_epoll;
+	bool is_waiting;     /* suspended; guarded by the lock of the waiters, as are these two */
+	int64_t deadline_us; /* monotonic, for the handshake as a whole */
+	struct handshake *next, *prev;
+};
+
+/* `timeout_s`: how long a handshake may take, to the first request line; 0: for ever. */
+enum rc handshake_waiters_start(unsigned timeout_s, struct handshake_waiters **waiters_r,
+	struct err *err) MUST_USE;
+/* Lets all go on and makes none wait any more: before libmicrohttpd is stopped. */
+void handshake_waiters_stop(struct handshake_waiters *waiters);
+/* When libmicrohttpd has stopped. */
+void handshake_waiters_free(struct handshake_waiters **waiters);
+
+/* A connection has begun: its session reads through us until handshake_over(). */
+void handshake_watch(struct handshake *handshake, struct handshake_waiters *waiters,
+	struct MHD_Connection *mhd, gnutls_session_t session, int fd);
+/* The first request has come: libmicrohttpd waits well enough by itself. */
+void handshake_over(struct handshake *handshake);
+
+#endif

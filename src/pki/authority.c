@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pomona/pki/authority.h"
+
+#include "internal.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct authority {
+	X509 *cert;
+	EVP_PKEY *key;
+	struct buf der;
+	int64_t not_after;
+};
+
+/* 9999-12-31T23:59:59Z, the last moment that a certificate can name. */
+static const int64_t time_max = 253402300799;
+
+/* Keeps references of its own to both. */
+static enum rc authority_of(X509 *cert, EVP_PKEY *key, struct authority **authority_r,
+	struct err *err)
+{
+	AUTO(authority_free) struct authority *authority = calloc(1, sizeof(*authority));
+	struct cert_facts facts;
+
+	if (authority == NULL)
+		return err_set(err, RC_NO_MEMORY, "authority");
+	buf_init(&authority->der, CERT_DER_BYTES_MAX);
+	if (X509_up_ref(cert) == 1)
+		authority->cert = cert;
+	if (EVP_PKEY_up_ref(key) == 1)
+		authority->key = key;
+	if (pki_cert_write(cert, &authority->der, err) != RC_OK ||
+		pki_cert_facts(cert, buf_slice(&authority->der), &facts, err) != RC_OK)
+		return err_context(err, "authority");
+	authority->not_after = facts.not_after;
+	*authority_r = authority;
+	authority = NULL; /* moved to the caller */
+	return RC_OK;
+}
+
+/* The end of a validity that begins at `now`. */
+static enum rc end_of(int64_t now, int64_t valid_s, int64_t *end_r, struct err *err)
+{
+	if (now < AUTHORITY_BACKDATE_S || now > time_max || valid_s <= 0)
+		return err_set(err, RC_INVALID, "certificate: it must begin after 1970 and end after it begins");
+	*end_r = valid_s > time_max - now ? time_max : now + valid_s;
+	return RC_OK;
+}
+
+enum rc authority_new(const struct authority_params *params, struct authority **authority_r,
+	struct err *err)
+{
+	AUTO(ossl_key_free) EVP_PKEY *key = NULL;
+	AUTO(ossl_name_free) X509_NAME *name = NULL;
+	AUTO(ossl_cert_free) X509 *cert = NULL;
+	struct pki_cert_plan plan = {.is_ca = true, .not_before = params->now - AUTHORITY_BACKDATE_S};
+	enum rc rc = end_of(params->now, params->valid_s, &plan.not_after, err);
+
+	*authority_r = NULL;
+	if (rc == RC_OK)
+		rc = pki_name_make(params->common_name, params->organization, &name, err);
+	if (rc == RC_OK)
+		rc = pki_key_make(params->key, &key, err);
+	plan.subject = name;
+	plan.key = key;
+	plan.issuer_key = key;
+	if (rc == RC_OK)
+		rc = pki_cert_build(&plan, &cert, err);
+	return rc != RC_OK ? rc : authority_of(cert, key, authority_r, err);
+}
+
+enum rc authority_load(struct slice cert_der, struct slice key_der, struct authority **authority_r,
+	struct err *err)
+{
+	AUTO(ossl_cert_free) X509 *cert = NULL;
+	AUTO(ossl_key_free) EVP_PKEY *key = NULL;
+
+	*authority_r = NULL;
+	if (pki_cert_parse(cert_der, &cert, err) != RC_OK ||
+		pki_key_parse_der(key_der, &key, err) != RC_OK || pki_key_check(key, "authority", err) != RC_OK)
+		return err_context(err, "authority");
+	if (!pki_key_is_of(key, cert))
+		return err_set(err, RC_INVALID, "authority: the key is not the certificate's");
+	if (X509_check_ca(cert) != 1)
+		return err_set(err, RC_INVALID, "authority: the certificate is not a CA's");
+	return authority_of(cert, key, authority_r, err);
+}
+
+struct slice authority_cert_der(const struct authority *authority)
+{
+	return buf_slice(&authority->der);
+}
+
+X509 *pki_authority_cert(const struct authority *authority)
+{
+	return authority->cert;
+}
+
+enum rc authority_write_key_der(const struct authority *authority, struct buf *out, struct err *err)
+{
+	return pki_key_write_der(authority->key, out, err);
+}
+
+void authority_free(struct authority **authority)
+{
+	if (*authority == NULL)
+		return;
+	X509_free((*authority)->cert);
+	EVP_PKEY_free((*authority)->key);
+	buf_fini(&(*authority)->der);
+	free(*authority);
+	*authority = NULL;
+}
+
+static bool is_ip_address(const char *name)
+{
+	uint8_t address[sizeof(struct in6_addr)];
+
+	return inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1;
+}
+
+/* The characters of DNS names, and a leading "*.": enough to keep out what would be misread elsewhere. */
+static bool is_dns_text(const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
+	size_t from = strncmp(name, "*.", 2) == 0 ? 2 : 0;
+
+	return name[from] != '\0' && strlen(name) <= DNS_NAME_BYTES_MAX &&
+		name[from + strspn(name + from, allowed)] == '\0';
+}
+
+static enum rc issue(const struct authority *authority, const struct issue_params *params,
+	const struct pki_cert_plan *who, struct buf *cert_der, struct err *err)
+{
+	AUTO(ossl_cert_free) X509 *cert = NULL;
+	struct pki_cert_plan plan = *who;
+	enum rc rc = end_of(params->now, params->valid_s, &plan.not_after, err);
+
+	if (rc != RC_OK)
+		return rc;
+	if (authority->not_after <= params->now)
+		return err_set(err, RC_INVALID, "the CA itself has expired");
+	if (params->dns_name != NULL && !is_ip_address(params->dns_name) && !is_dns_text(params->dns_name))
+		return err_set(err, RC_INVALID, "want a DNS name of at most %d bytes, or an IP address",
+			DNS_NAME_BYTES_MAX);
+	if (X509_NAME_entry_count(plan.subject) == 0 && params->dns_name == NULL)
+		return err_set(err, RC_INVALID, "a subject is needed");
+	if (plan.not_after > authority->not_after)
+		plan.not_after = authority->not_after;
+	plan.not_before = params->now - AUTHORITY_BACKDATE_S;
+	plan.issuer = authority->cert;
+	plan.issuer_key = authority->key;
+	plan.dns_name = params->dns_name;
+	plan.is_server = params->is_server;
+	rc = pki_cert_build(&plan, &cert, err);
+	return rc != RC_OK ? rc : pki_cert_write(cert, cert_der, err);
+}
+
+enum rc authority_issue_csr(const struct authority *authority, struct slice csr,
+	const struct issue_params *params, struct buf *cert_der, struct err *err)
+{
+	AUTO(ossl_request_free) X509_REQ *request = NULL;
+	AUTO(ossl_name_free) X509_NAME *name = NULL;
+	struct pki_cert_plan plan = {.is_ca = false};
+	enum rc rc = pki_csr_parse(csr, &request, err);
+
+	if (rc != RC_OK)
+		return rc;
+	if (params->common_name != NULL)
+		rc = pki_name_make(params->common_name, NULL, &name, err);
+	if (rc != RC_OK)
+		return rc;
+	plan.subject = name != NULL ? name : X509_REQ_get_subject_name(request);
+	plan.key = X509_REQ_get0_pubkey(request);
+	return issue(authority, params, &plan, cert_der, err);
+}
+
+enum rc authority_issue_key(const struct authority *authority, enum key_kind kind,
+	const struct issue_params *params, struct buf *cert_der, struct buf *key_pem, struct err *err)
+{
+	AUTO(ossl_key_free) EVP_PKEY *key = NULL;
+	AUTO(ossl_name_free) X509_NAME *name = NULL;
+	struct pki_cert_plan plan = {.is_ca = false};
+	enum rc rc = pki_name_make(params->common_name, NULL, &name, err);
+
+	if (rc == RC_OK)
+		rc = pki_key_make(kind, &key, err);
+	if (rc != RC_OK)
+		return rc;
+	plan.subject = name;
+	plan.key = key;
+	rc = issue(authority, params, &plan, cert_der, err);
+	return rc != RC_OK ? rc : pki_key_write_pem(key, key_pem, err);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "internal.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <string.h>
+
+#include "pomona/base/rand.h"
+
+enum rc pki_name_make(const char *common_name, const char *organization, X509_NAME **name_r,
+	struct err *err)
+{
+	const struct {
+		int nid;
+		const char *what;
+		const char *text;
+	} parts[] = {
+		{NID_organizationName, "organization", organization},
+		{NID_commonName, "common name", common_name},
+	};
+	AUTO(ossl_name_free) X509_NAME *name = X509_NAME_new();
+
+	*name_r = NULL;
+	if (name == NULL)
+		return ossl_fault(err, RC_NO_MEMORY, "name");
+	for (size_t i = 0; i < COUNT_OF(parts); i++) {
+		if (parts[i].text == NULL)
+			continue;
+		if (X509_NAME_add_entry_by_NID(name, parts[i].nid, MBSTRING_UTF8,
+							(const unsigned char *)parts[i].text, -1, -1, 0) != 1)
+			return ossl_fault(err, RC_INVALID, "%s: want 1 to %d characters of UTF-8", parts[i].what,
+				PKI_NAME_TEXT_MAX);
+	}
+	*name_r = name;
+	name = NULL; /* moved to the caller */
+	return RC_OK;
+}
+
+/* 126 random bits, always positive and always AUTHORITY_SERIAL_BYTES long. */
+static bool set_serial(X509 *cert)
+{
+	uint8_t bytes[AUTHORITY_SERIAL_BYTES];
+	BIGNUM *number;
+	bool is_set;
+
+	rand_bytes(bytes, sizeof(bytes));
+	bytes[0] = (uint8_t)((bytes[0] & 0x3F) | 0x40);
+	number = BN_bin2bn(bytes, sizeof(bytes), NULL);
+	is_set = number != NULL && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(cert)) != NULL;
+	BN_free(number);
+	return is_set;
+}
+
+static bool set_body(X509 *cert, const struct pki_cert_plan *plan)
+{
+	const X509_NAME *issuer =
+		plan->issuer != NULL ? X509_get_subject_name(plan->issuer) : plan->subject;
+
+	return X509_set_version(cert, X509_VERSION_3) == 1 && set_serial(cert) &&
+		X509_set_subject_name(cert, plan->subject) == 1 && X509_set_issuer_name(cert, issuer) == 1 &&
+		ASN1_TIME_set(X509_getm_notBefore(cert), (time_t)plan->not_before) != NULL &&
+		ASN1_TIME_set(X509_getm_notAfter(cert), (time_t)plan->not_after) != NULL &&
+		X509_set_pubkey(cert, plan->key) == 1;
+}
+
+static bool add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
+{
+	X509V3_CTX ctx;
+	X509_EXTENSION *extension;
+	bool is_added;
+
+	X509V3_set_ctx(&ctx, issuer, cert, NULL, NULL, 0);
+	extension = X509V3_EXT_nconf_nid(NULL, &ctx, nid, value);
+	is_added = extension != NULL && X509_add_ext(cert, extension, -1) == 1;
+	X509_EXTENSION_free(extension);
+	return is_added;
+}
+
+static const char *key_usage(const struct pki_cert_plan *plan)
+{
+	static const char *const usages[2][2] = {
+		{"critical,digitalSignature", "critical,digitalSignature,keyEncipherment"},
+		{"critical,digitalSignature,keyCertSign,cRLSign",
+			"critical,digitalSignature,keyEncipherment,keyCertSign,cRLSign"},
+	};
+
+	return usages[plan->is_ca][pki_key_is_rsa(plan->key)];
+}
+
+static bool add_extensions(X509 *cert, const struct pki_cert_plan *plan)
+{
+	const char *constraints = plan->is_ca ? "critical,CA:TRUE,pathlen:0" : "critical,CA:FALSE";
+
+	if (!add_extension(cert, plan->issuer, NID_basic_constraints, constraints) ||
+		!add_extension(cert, plan->issuer, NID_key_usage, key_usage(plan)) ||
+		!add_extension(cert, plan->issuer, NID_subject_key_identifier, "hash"))
+		return false;
+	if (!plan->is_ca &&
+		!add_extension(cert, plan->issuer, NID_ext_key_usage,
+			plan->is_server ? "serverAuth" : "clientAuth"))
+		return false;
+	/* A foreign CA may have no key identifier to point to. */
+	if (plan->issuer == NULL || X509_get0_subject_key_id(plan->issuer) == NULL)
+		return true;
+	return add_extension(cert, plan->issuer, NID_authority_key_identifier, "keyid:always");
+}
+
+/* The bytes of an IPv4 or IPv6 address literal; 0 for a name. */
+static int address_of(const char *name, uint8_t address[static sizeof(struct in6_addr)])
+{
+	if (inet_pton(AF_INET, name, address) == 1)
+		return sizeof(struct in_addr);
+	return inet_pton(AF_INET6, name, address) == 1 ? (int)sizeof(struct in6_addr) : 0;
+}
+
+/* As objects, not as OpenSSL's conf text: a comma in a name would begin a second one there. */
+static GENERAL_NAME *general_name(const char *dns_name)
+{
+	uint8_t address[sizeof(struct in6_addr)];
+	int address_len = address_of(dns_name, address);
+	ASN1_STRING *value =
+		ASN1_STRING_type_new(address_len > 0 ? V_ASN1_OCTET_STRING : V_ASN1_IA5STRING);
+	GENERAL_NAME *name = GENERAL_NAME_new();
+	const void *bytes = address_len > 0 ? (const void *)address : dns_name;
+
+	if (name == NULL || value == NULL ||
+		ASN1_STRING_set(value, bytes, address_len > 0 ? address_len : -1) != 1) {
+		ASN1_STRING_free(value);
+		GENERAL_NAME_free(name);
+		return NULL;
+	}
+	GENERAL_NAME_set0_value(name, address_len > 0 ? GEN_IPADD : GEN_DNS, value);
+	return name;
+}
+
+static bool add_alt_name(X509 *cert, const struct pki_cert_plan *plan)
+{
+	AUTO(ossl_general_names_free) GENERAL_NAMES *names = GENERAL_NAMES_new();
+	GENERAL_NAME *name = general_name(plan->dns_name);
+	/* RFC 5280 4.2.1.6: critical where the subject is empty */
+	int is_critical = X509_NAME_entry_count(plan->subject) == 0;
+
+	if (names == NULL || name == NULL || sk_GENERAL_NAME_push(names, name) <= 0) {
+		GENERAL_NAME_free(name);
+		return false;
+	}
+	return X509_add1_ext_i2d(cert, NID_subject_alt_name, names, is_critical, X509V3_ADD_DEFAULT) == 1;
+}
+
+enum rc pki_cert_build(const struct pki_cert_plan *plan, X509 **cert_r, struct err *err)
+{
+	AUTO(ossl_cert_free) X509 *cert = X509_new();
+
+	*cert_r = NULL;
+	if (cert == NULL || !set_body(cert, plan) || !add_extensions(cert, plan) ||
+		(plan->dns_name != NULL && !add_alt_name(cert, plan)))
+		return ossl_fault(err, RC_INTERNAL, "certificate: cannot be made");
+	if (X509_sign(cert, plan->issuer_key, EVP_sha256()) <= 0)
+		return ossl_fault(err, RC_INTERNAL, "certificate: cannot be signed");
+	*cert_r = cert;
+	cert = NULL; /* moved to the caller */
+	return RC_OK;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POMONA_PKI_INTERNAL_H
+#define POMONA_PKI_INTERNAL_H
+
+/*
+ * What the files of this room share: certificates, keys and requests as OpenSSL's objects, PEM blocks, and
+ * the building of certificates.
+ * Threading: any thread.
+ */
+
+#include "ossl.h"
+#include "pomona/pki/authority.h"
+#include "pomona/pki/cert.h"
+
+/* Texts of ub-common-name and the like (RFC 5280, appendix A.1). */
+enum { PKI_NAME_TEXT_MAX = 64, PKI_KEY_BYTES_MAX = 65536 };
+
+/*
+ * Exactly one certificate in DER: what follows it, or an encoding that is not the canonical one, is refused,
+ * because the digest over the DER is the certificate's identity. RC_INVALID, RC_LIMIT.
+ */
+enum rc pki_cert_parse(struct slice der, X509 **cert_r, struct err *err) MUST_USE;
+enum rc pki_cert_facts(X509 *cert, struct slice der, struct cert_facts *facts_r, struct err *err)
+	MUST_USE;
+/* Appends the DER; RC_LIMIT where it is larger than what pki_cert_parse() reads. */
+enum rc pki_cert_write(X509 *cert, struct buf *out, struct err *err) MUST_USE;
+
+struct pki_pem_block {
+	char *name; /* "CERTIFICATE" */
+	uint8_t *data;
+	size_t len;
+};
+/* RC_NOT_FOUND (and `err` as it was) after the last block, RC_INVALID for a broken one. Asks for no password. */
+enum rc pki_pem_next(BIO *bio, struct pki_pem_block *block_r, struct err *err) MUST_USE;
+void pki_pem_block_fini(struct pki_pem_block *block);
+
+enum rc pki_key_make(enum key_kind kind, EVP_PKEY **key_r, struct err *err) MUST_USE;
+/* PKCS#8 DER, without a password. */
+enum rc pki_key_parse_der(struct slice der, EVP_PKEY **key_r, struct err *err) MUST_USE;
+/* PEM of any unencrypted form. */
+enum rc pki_key_parse_pem(struct slice pem, EVP_PKEY **key_r, struct err *err) MUST_USE;
+/* Append: reserved before they are written, so that no copy is left behind in freed memory. */
+enum rc pki_key_write_der(EVP_PKEY *key, struct buf *out, struct err *err) MUST_USE;
+enum rc pki_key_write_pem(EVP_PKEY *key, struct buf *out, struct err *err) MUST_USE;
+/* RSA of AUTHORITY_RSA_BITS_MIN to _MAX, or EC on P-256 or P-384; `what` begins the text. */
+enum rc pki_key_check(EVP_PKEY *key, const char *what, struct err *err) MUST_USE;
+bool pki_key_is_rsa(EVP_PKEY *key);
+bool pki_key_is_of(EVP_PKEY *key, X509 *cert);
+
+/* A certificate request, PEM or DER, whose key and self-signature are sound. */
+enum rc pki_csr_parse(struct slice csr, X509_REQ **request_r, struct err *err) MUST_USE;
+
+struct pki_cert_plan {
+	X509 *issuer;         /* NULL: it signs itself */
+	EVP_PKEY *issuer_key; /* borrowed, as all here */
+	EVP_PKEY *key;        /* whose public half goes in */
+	const X509_NAME *subject;
+	const char *dns_name; /* NULL: none */
+	bool is_ca;
+	bool is_server;
+	int64_t not_before;
+	int64_t not_after;
+};
+enum rc pki_cert_build(const struct pki_cert_plan *plan, X509 **cert_r, struct err *err) MUST_USE;
+/* CN, and O where `organization` is not NULL. */
+enum rc pki_name_make(const char *common_name, const char *organization, X509_NAME **name_r,
+	struct err *err) MUST_USE;
+
+/* Borrowed. */
+X509 *pki_authority_cert(const struct authority *authority);
+
+#endif

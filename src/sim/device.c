@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "device.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { CERT_VALID_S = 365 * 24 * 3600 };
+
+enum role { ROLE_PLAIN, ROLE_LOCAL_USER, ROLE_NETWORK_USER, ROLE_SHARED, ROLE_USER_ENROLLMENT };
+
+/* Ten devices of every fleet, over and over, so that even a small one shows each platform. */
+static const struct {
+	enum platform platform;
+	enum role role;
+} pattern[] = {
+	{PLATFORM_IPHONE, ROLE_PLAIN},
+	{PLATFORM_MAC, ROLE_LOCAL_USER},
+	{PLATFORM_IPAD, ROLE_PLAIN},
+	{PLATFORM_TV, ROLE_PLAIN},
+	{PLATFORM_IPHONE, ROLE_USER_ENROLLMENT},
+	{PLATFORM_IPAD, ROLE_SHARED},
+	{PLATFORM_MAC, ROLE_NETWORK_USER},
+	{PLATFORM_IPHONE, ROLE_PLAIN},
+	{PLATFORM_MAC, ROLE_PLAIN},
+	{PLATFORM_IPAD, ROLE_PLAIN},
+};
+
+static const struct {
+	const char *short_name, *long_name;
+} people[] = {
+	{"abaker", "Ada Baker"},
+	{"bkeller", "Ben Keller"},
+	{"cmoreau", "Chlo\xc3\xa9 Moreau"},
+	{"dnovak", "Dana Novak"},
+	{"esilva", "Enzo Silva"},
+	{"fyilmaz", "Filiz Y\xc4\xb1lmaz"},
+	{"gtanaka", "Go Tanaka"},
+	{"holsen", "Hedda Olsen"},
+};
+
+static void add_user(struct device *device, unsigned person, enum role role)
+{
+	struct channel *user = &device->channels[device->channel_count++];
+	size_t at = person % COUNT_OF(people);
+
+	(void)snprintf(user->long_name, sizeof(user->long_name), "%s", people[at].long_name);
+	if (role == ROLE_SHARED) {
+		(void)snprintf(user->user_id, sizeof(user->user_id), "%s", SHARED_USER_ID);
+		(void)snprintf(user->short_name, sizeof(user->short_name), "%s@appleid.example.com",
+			people[at].short_name);
+		return;
+	}
+	chance_uuid(&device->chance, user->user_id);
+	(void)snprintf(user->short_name, sizeof(user->short_name), "%s", people[at].short_name);
+	user->is_network_user = role == ROLE_NETWORK_USER;
+}
+
+static void add_role(struct device *device, enum role role)
+{
+	unsigned person = device->index / (unsigned)COUNT_OF(pattern);
+
+	if (role == ROLE_USER_ENROLLMENT)
+		chance_uuid(&device->chance, device->enrollment_id);
+	if (role == ROLE_LOCAL_USER || role == ROLE_NETWORK_USER || role == ROLE_SHARED)
+		add_user(device, person, role);
+	if (role == ROLE_SHARED)
+		add_user(device, person + 1, role);
+	device->is_shared = role == ROLE_SHARED;
+}
+
+void device_init(struct device *device, unsigned index, uint64_t seed)
+{
+	size_t turn = index % COUNT_OF(pattern);
+
+	*device = (struct device){.index = index, .chance = chance_of(seed, index), .channel_count = 1};
+	device->model = model_of_platform(pattern[turn].platform, index / 2);
+	model_make_serial(device->model, &device->chance, device->serial);
+	model_make_udid(device->model, &device->chance, device->udid);
+	(void)snprintf(device->name, sizeof(device->name), "%s %u", device->model->name, index + 1);
+	add_role(device, pattern[turn].role);
+	buf_init(&device->cert_pem, PEM_BYTES_MAX);
+	buf_init(&device->key_pem, PEM_BYTES_MAX);
+	for (unsigned i = 0; i < CHANNELS_MAX; i++)
+		buf_init(&device->channels[i].unsent, UNSENT_BYTES_MAX);
+}
+
+static void channel_renew(struct channel *channel, struct chance *chance)
+{
+	channel->is_authenticated = false;
+	channel->is_refused = false;
+	channel->is_enrolled = false;
+	channel->challenge[0] = 0;
+	channel->auth_token[0] = 0;
+	channel->unsent_erases = false;
+	buf_clear(&channel->unsent);
+	chance_bytes(chance, channel->push_token, sizeof(channel->push_token));
+	chance_uuid(chance, channel->push_magic);
+}
+
+enum rc device_renew(struct device *device, const struct authority *authority, int64_t now,
+	struct err *err)
+{
+	struct issue_params params = {.common_name = device_id(device),
+		.now = now,
+		.valid_s = CERT_VALID_S};
+	struct buf cert_der;
+	enum rc rc;
+
+	buf_init(&cert_der, PEM_BYTES_MAX);
+	buf_clear(&device->cert_pem);
+	buf_clear(&device->key_pem);
+	rc = authority_issue_key(authority, KEY_P256, &params, &cert_der, &device->key_pem, err);
+	if (rc == RC_OK) {
+		cert_write_pem(buf_slice(&cert_der), &device->cert_pem);
+		rc = buf_status(&device->cert_pem, "certificate", err);
+	}
+	buf_fini(&cert_der);
+	for (unsigned i = 0; i < device->channel_count; i++)
+		channel_renew(&device->channels[i], &device->chance);
+	device->has_bootstrap_token = false;
+	device->is_unenrolled = false;
+	return rc;
+}
+
+const char *device_id(const struct device *device)
+{
+	return device->enrollment_id[0] != 0 ? device->enrollment_id : device->udid;
+}
+
+bool channel_is_user(const struct channel *channel)
+{
+	return channel->user_id[0] != 0;
+}
+
+void device_fini(struct device *device)
+{
+	buf_fini(&device->cert_pem);
+	buf_fini_secret(&device->key_pem);
+	for (unsigned i = 0; i < CHANNELS_MAX; i++)
+		buf_fini(&device->channels[i].unsent);
+}

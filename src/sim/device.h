@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POMONA_SIM_DEVICE_H
+#define POMONA_SIM_DEVICE_H
+
+/*
+ * One simulated device: what it is, who it is to the server, and how far its enrollment has come.
+ * Threading: one thread at a time.
+ */
+
+#include "pomona/base/buf.h"
+#include "pomona/pki/authority.h"
+#include "model.h"
+
+enum {
+	CHANNELS_MAX = 3, /* the device's own and two users' */
+	NAME_TEXT_BYTES = 64,
+	PUSH_TOKEN_BYTES = 32,
+	AUTH_TOKEN_BYTES = 512,
+	UNSENT_BYTES_MAX = 16 * 1024 * 1024,
+	PEM_BYTES_MAX = 16384,
+};
+
+/* A Shared iPad's users all have this UserID and are told apart by their short names. */
+#define SHARED_USER_ID "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"
+
+enum answer_status {
+	ANSWER_ACKNOWLEDGED,
+	ANSWER_ERROR,
+	ANSWER_FORMAT_ERROR,
+	ANSWER_NOT_NOW,
+	ANSWER_STATUS_COUNT
+};
+
+/* A conversation with the server that has a queue of its own: the device's, or one of its users'. */
+struct channel {
+	char user_id[CHANCE_UUID_BYTES]; /* "" on the device's own channel, as the names */
+	char short_name[NAME_TEXT_BYTES];
+	char long_name[NAME_TEXT_BYTES];
+	bool is_network_user; /* a Mac user that the server must authenticate first */
+	bool is_authenticated;
+	bool is_refused;  /* 410: quiet until the next login, that is the next run */
+	bool is_enrolled; /* its TokenUpdate was taken */
+	char challenge[AUTH_TOKEN_BYTES];
+	char auth_token[AUTH_TOKEN_BYTES];
+	uint8_t push_token[PUSH_TOKEN_BYTES];
+	char push_magic[CHANCE_UUID_BYTES];
+	struct buf unsent; /* a result that the server has not taken yet */
+	enum answer_status unsent_status;
+	bool unsent_erases; /* sending it is the device's last act */
+};
+
+struct device {
+	unsigned index;
+	const struct model *model;
+	char serial[SERIAL_TEXT_BYTES];
+	char udid[UDID_TEXT_BYTES];
+	char enrollment_id[CHANCE_UUID_BYTES]; /* a user enrollment's; "": enrolled as a device */
+	char name[NAME_TEXT_BYTES];
+	bool is_shared; /* a Shared iPad */
+	bool has_bootstrap_token;
+	bool is_unenrolled; /* the server ended the management */
+	struct buf cert_pem, key_pem;
+	struct channel channels[CHANNELS_MAX];
+	unsigned channel_count;
+	struct chance chance;
+};
+
+/* The `index`-th device of the fleet of `seed`, not enrolled and without a certificate. The caller's memory. */
+void device_init(struct device *device, unsigned index, uint64_t seed);
+/* A new key and certificate, new push tokens, nothing enrolled: as after an erase. */
+enum rc device_renew(struct device *device, const struct authority *authority, int64_t now,
+	struct err *err) MUST_USE;
+/* UDID, or EnrollmentID in a user enrollment: how the server knows it. */
+const char *device_id(const struct device *device);
+bool channel_is_user(const struct channel *channel);
+void device_fini(struct device *device);
+
+/* The device's file, read (into a device that was initialised) and written whole. RC_NOT_FOUND; RC_CORRUPT names the key. */
+enum rc device_load(const char *path, struct device *device, struct err *err) MUST_USE;
+enum rc device_save(const char *path, const struct device *device, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POMONA_SIM_OPTIONS_H
+#define POMONA_SIM_OPTIONS_H
+
+/*
+ * The words of the command line.
+ * Threading: any thread.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "pomona/base/err.h"
+
+enum verb { VERB_HELP, VERB_CA, VERB_RUN };
+
+enum { DEVICES_MAX = 1000000, INTERVAL_S_MAX = 86400, FOR_S_MAX = 365 * 86400 };
+
+/* Texts are borrowed from argv. */
+struct options {
+	enum verb verb;
+	const char *dir, *url, *ca;
+	int64_t devices;
+	int64_t interval_ms;
+	int64_t notnow_percent, error_percent;
+	int64_t seed;   /* -1: by chance */
+	int64_t for_ms; /* 0: until it is stopped */
+	bool is_once, is_json, is_reenrolling;
+};
+
+/* RC_INVALID names the option and the rule. */
+enum rc options_parse(int argc, char **argv, struct options *options_r, struct err *err) MUST_USE;
+void options_print_help(FILE *out);
+
+#endif

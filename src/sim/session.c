@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "message.h"
+#include "pomona/base/clock.h"
+#include "pomona/base/log.h"
+#include "pomona/json/json.h"
+
+enum {
+	BACKOFF_FIRST_MS = 1000,
+	BACKOFF_MAX_MS = 60000,
+	RETRY_AFTER_MAX_S = 3600,
+	CALL_TIMEOUT_MS = 60000,
+};
+
+static const char checkin_type[] = "application/x-apple-aspen-mdm-checkin";
+static const char result_type[] = "application/x-apple-aspen-mdm; charset=UTF-8";
+
+/* What a device may have to say: how it is made, and what a 200 to it means. */
+struct step {
+	const char *name, *path, *content_type;
+	message_fn *make;
+	/* False: the reply makes no sense, and the visit has failed. */
+	bool (*accept)(struct session *session, struct slice body);
+};
+
+static void next(struct session *session);
+static void visit(void *ctx);
+
+/* A NULL `detail` is left out. */
+static void say(enum log_level level, const char *event, const struct session *session,
+	const char *detail)
+{
+	const struct log_field fields[] = {
+		{.key = "device", .kind = LOG_KIND_STR, .str = device_id(&session->device)},
+		{.key = "message", .kind = LOG_KIND_STR, .str = session->step->name},
+		{.key = "detail", .kind = LOG_KIND_STR, .str = detail},
+		{.key = NULL},
+	};
+
+	log_write(level, event, fields);
+}
+
+static void say_status(enum log_level level, const char *event, const struct session *session,
+	unsigned status)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "HTTP %u", status);
+	say(level, event, session, text);
+}
+
+/* --- ends of a visit */
+
+/* Three quarters to five quarters of `ms`, so that a fleet does not march in step. */
+static int64_t jittered(struct session *session, int64_t ms)
+{
+	return ms - ms / 4 + (int64_t)chance_below(&session->device.chance, (uint64_t)ms / 2 + 1);
+}
+
+static void come_again(struct session *session, int64_t delay_ms)
+{
+	net_client_disconnect(session->client);
+	net_timer_set(session->timer, jittered(session, delay_ms));
+}
+
+static void come_again_later(struct session *session, int64_t retry_after_s)
+{
+	int64_t delay_ms = BACKOFF_FIRST_MS;
+
+	for (unsigned i = 0; i < session->failures && delay_ms < BACKOFF_MAX_MS; i++)
+		delay_ms *= 2;
+	if (delay_ms > BACKOFF_MAX_MS)
+		delay_ms = BACKOFF_MAX_MS;
+	if (retry_after_s > RETRY_AFTER_MAX_S)
+		retry_after_s = RETRY_AFTER_MAX_S;
+	if (delay_ms < retry_after_s * 1000)
+		delay_ms = retry_after_s * 1000;
+	session->failures++;
+	come_again(session, delay_ms);
+}
+
+static enum rc client_make(struct session *session, struct err *err)
+{
+	const struct net_client_params params = {.base_url = session->sim->options->url,
+		.ca_pem = buf_slice(&session->sim->ca_pem),
+		.cert_pem = buf_slice(&session->device.cert_pem),
+		.key_pem = buf_slice(&session->device.key_pem),
+		.timeout_ms = CALL_TIMEOUT_MS,
+		.response_bytes_max = UNSENT_BYTES_MAX};
+
+	net_client_free(&session->client);
+	return net_client_new(session->sim->loop, &params, &session->client, err);
+}
+
+/* Erased, or enrolling anew: nothing of the old management is left but the hardware. */
+static void start_anew(struct session *session)
+{
+	struct err err = {0};
+	enum rc rc =
+		device_renew(&session->device, session->sim->authority, clock_unix_s(clock_system()), &err);
+
+	if (rc == RC_OK)
+		rc = client_make(session, &err);
+	session->is_changed = true;
+	session->failures = 0;
+	if (rc == RC_OK)
+		come_again(session, session->sim->options->interval_ms);
+	else
+		say(LOG_LEVEL_ERROR, "device_lost", session, err.text);
+}
+
+/* The server ended the management: the device removes the profile and everything that came with it. */
+static void unenroll(struct session *session, unsigned status)
+{
+	session->sim->report.unenrolled++;
+	session->is_changed = true;
+	say_status(LOG_LEVEL_WARNING, "unenrolled", session, status);
+	if (session->sim->options->is_reenrolling) {
+		start_anew(session);
+		return;
+	}
+	session->device.is_unenrolled = true;
+	for (unsigned i = 0; i < session->device.channel_count; i++) {
+		session->device.channels[i].is_enrolled = false;
+		buf_clear(&session->device.channels[i].unsent);
+	}
+	net_client_disconnect(session->client);
+}
+
+/* --- what a 200 means */
+
+static bool accept_authenticate(struct session *session, struct slice body)
+{
+	(void)body;
+	session->channel->is_authenticated = true;
+	return true;
+}
+
+static bool accept_token_update(struct session *session, struct slice body)
+{
+	(void)body;
+	session->channel->is_enrolled = true;
+	return true;
+}
+
+static bool accept_bootstrap_token(struct session *session, struct slice body)
+{
+	(void)body;
+	session->device.has_bootstrap_token = true;
+	return true;
+}
+
+static void take_reply_text(const struct plist_node *dict, const char *key, char *out,
+	size_t out_size)
+{
+	const struct plist_node *value = plist_dict_get(dict, key);
+
+	if (value != NULL && plist_kind(value) == PLIST_KIND_STRING)
+		(void)snprintf(out, out_size, "%.*s", SLICE_FMT(plist_string(value)));
+}
+
+/*
+ * An empty challenge lets the user in without a token. To the answer of a challenge, an empty token says
+ * that the password was wrong: as good as a refusal, as the simulator has no other password to try.
+ */
+static bool accept_user_authenticate(struct session *session, struct slice body)
+{
+	AUTO(plist_doc_free) struct plist_doc *doc = NULL;
+	struct channel *channel = session->channel;
+	bool is_second = channel->challenge[0] != 0;
+
+	if (body.len > 0 && plist_parse(body, &doc, NULL) != RC_OK)
+		return false;
+	if (is_second) {
+		if (doc != NULL)
+			take_reply_text(plist_root(doc), "AuthToken", channel->auth_token, AUTH_TOKEN_BYTES);
+		channel->challenge[0] = 0;
+		channel->is_authenticated = channel->auth_token[0] != 0;
+		channel->is_refused = !channel->is_authenticated;
+		return true;
+	}
+	if (doc != NULL)
+		take_reply_text(plist_root(doc), "DigestChallenge", channel->challenge, AUTH_TOKEN_BYTES);
+	channel->is_authenticated = channel->challenge[0] == 0;
+	return true;
+}
+
+/* To a poll as to a result the server says nothing, or the next command. */
+static bool accept_command(struct session *session, struct slice body)
+{
+	struct channel *channel = session->channel;
+	const struct answer_params params = {.device = &session->device,
+		.channel = channel,
+		.notnow_percent = session->sim->options->notnow_percent,
+		.error_percent = session->sim->options->error_percent};
+	struct answer answer;
+	struct err err = {0};
+
+	if (body.len == 0) {
+		session->is_polled[channel - session->device.channels] = true;
+		return true;
+	}
+	if (answer_command(&params, &session->device.chance, body, &channel->unsent, &answer, &err) !=
+		RC_OK) {
+		buf_clear(&channel->unsent);
+		say(LOG_LEVEL_WARNING, "bad_command", session, err.text);
+		return false;
+	}
+	channel->unsent_status = answer.status;
+	channel->unsent_erases = answer.is_erase;
+	session->has_other_unsent = true;
+	return true;
+}
+
+/* The server took the result; one that puts the command off is no answer yet. */
+static void count_result(struct session *session)
+{
+	const enum answer_status status = session->channel->unsent_status;
+
+	session->sim->report.answers[status]++;
+	if (status != ANSWER_NOT_NOW)
+		session->answered++;
+}
+
+static bool accept_result(struct session *session, struct slice body)
+{
+	count_result(session);
+	session->has_other_unsent = true;
+	buf_clear(&session->channel->unsent);
+	return accept_command(session, body);
+}
+
+static bool accept_poll(struct session *session, struct slice body)
+{
+	session->sim->report.polls++;
+	return accept_command(session, body);
+}
+
+static enum rc message_result(const struct device *device, const struct channel *channel,
+	struct buf *out, struct err *err)
+{
+	(void)device;
+	buf_append(out, buf_slice(&channel->unsent));
+	return buf_status(out, "result", err);
+}
+
+/* --- which message comes next */
+
+static const struct step authenticate = {"Authenticate", "/checkin", checkin_type,
+	message_authenticate, accept_authenticate};
+static const struct step token_update = {"TokenUpdate", "/checkin", checkin_type,
+	message_token_update, accept_token_update};
+static const struct step set_bootstrap_token = {"SetBootstrapToken", "/checkin", checkin_type,
+	message_set_bootstrap_token, accept_bootstrap_token};
+static const struct step user_authenticate = {"UserAuthenticate", "/checkin", checkin_type,
+	message_user_authenticate, accept_user_authenticate};
+static const struct step result = {"result", "/mdm", result_type, message_result, accept_result};
+static const struct step poll = {"Idle", "/mdm", result_type, message_idle, accept_poll};
+
+/* NULL: this channel has nothing to say any more in this visit. */
+static const struct step *step_of(const struct session *session, const struct channel *channel)
+{
+	const struct device *device = &session->device;
+	bool is_user = channel_is_user(channel);
+
+	if (channel->is_refused)
+		return NULL;
+	if (!is_user && !channel->is_authenticated)
+		return &authenticate;
+	if (channel->is_network_user && !channel->is_authenticated)
+		return &user_authenticate;
+	if (!channel->is_enrolled)
+		return &token_update;
+	if (!is_user && device->model->platform == PLATFORM_MAC && !device->has_bootstrap_token)
+		return &set_bootstrap_token;
+	if (channel->unsent.len > 0)
+		return &result;
+	return session->is_polled[channel - device->channels] ? NULL : &poll;
+}
+
+static bool choose_step(struct session *session)
+{
+	for (unsigned i = 0; i < session->device.channel_count; i++) {
+		session->channel = &session->device.channels[i];
+		session->step = step_of(session, session->channel);
+		if (session->step != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* --- the visit */
+
+/* A 403 that says in so many words that the server does not know the device; it counts as a 401. */
+static bool is_unrecognized(const struct net_reply *reply)
+{
+	AUTO(json_free) struct json_value *root = NULL;
+
+	if (reply->status != 403 || json_parse(reply->body, &root, NULL) != RC_OK)
+		return false;
+	return slice_is_str(json_string(json_get(root, "code")), "com.apple.unrecognized.device");
+}
+
+static void refuse_user(struct session *session)
+{
+	say(LOG_LEVEL_INFO, "user_refused", session, session->channel->short_name);
+	session->channel->is_refused = true;
+	next(session);
+}
+
+static void on_status(struct session *session, const struct net_reply *reply)
+{
+	bool is_accepted = reply->status == 200 && session->step->accept(session, reply->body);
+
+	report_status(&session->sim->report, reply->status);
+	if (is_accepted) {
+		session->is_changed = session->is_changed || (session->step != &poll && session->step != &result);
+		next(session);
+	} else if (reply->status == 401 || is_unrecognized(reply)) {
+		unenroll(session, reply->status);
+	} else if (reply->status == 410 && channel_is_user(session->channel)) {
+		refuse_user(session);
+	} else {
+		say_status(LOG_LEVEL_DEBUG, "refused", session, reply->status);
+		come_again_later(session, reply->retry_after_s);
+	}
+}
+
+static void on_reply(void *ctx, const struct net_reply *reply)
+{
+	struct session *session = ctx;
+	bool was_last_act = session->step == &result && session->channel->unsent_erases;
+
+	if (reply->rc != RC_OK) {
+		session->sim->report.failed++;
+		say(LOG_LEVEL_DEBUG, "failed", session, reply->err.text);
+	}
+	if (was_last_act) {
+		/* A device sends the result of its erase once and does not wait for more. */
+		if (reply->rc == RC_OK)
+			report_status(&session->sim->report, reply->status);
+		if (reply->rc == RC_OK && reply->status == 200)
+			count_result(session);
+		start_anew(session);
+	} else if (reply->rc != RC_OK) {
+		come_again_later(session, 0);
+	} else {
+		on_status(session, reply);
+	}
+}
+
+static void send_message(struct session *session)
+{
+	struct net_call call = {.method = "PUT",
+		.path = session->step->path,
+		.content_type = session->step->content_type,
+		.done = on_reply,
+		.ctx = session};
+	struct buf message;
+	struct err err = {0};
+	enum rc rc;
+
+	buf_init(&message, UNSENT_BYTES_MAX);
+	rc = session->step->make(&session->device, session->channel, &message, &err);
+	call.body = buf_slice(&message);
+	if (rc == RC_OK)
+		rc = net_client_call(session->client, &call, &err);
+	buf_fini(&message);
+	if (rc != RC_OK) {
+		session->sim->report.failed++;
+		say(LOG_LEVEL_ERROR, "failed", session, err.text);
+		come_again_later(session, 0);
+	}
+}
+
+static void next(struct session *session)
+{
+	if (choose_step(session)) {
+		send_message(session);
+		return;
+	}
+	session->failures = 0;
+	come_again(session, session->sim->options->interval_ms);
+}
+
+static void visit(void *ctx)
+{
+	struct session *session = ctx;
+
+	memset(session->is_polled, 0, sizeof(session->is_polled));
+	next(session);
+}
+
+enum rc session_start(struct session *session, struct sim *sim, int64_t delay_ms, struct err *err)
+{
+	enum rc rc;
+
+	session->sim = sim;
+	rc = client_make(session, err);
+	if (rc == RC_OK && net_timer_new(sim->loop, visit, session, &session->timer) != RC_OK)
+		rc = err_set(err, RC_NO_MEMORY, "device");
+	if (rc == RC_OK && !session->device.is_unenrolled)
+		net_timer_set(session->timer, delay_ms);
+	return rc;
+}
+
+bool session_is_enrolled(const struct session *session)
+{
+	return session->device.channels[0].is_enrolled && !session->device.is_unenrolled;
+}
+
+void session_stop(struct session *session)
+{
+	net_client_free(&session->client);
+	net_timer_free(&session->timer);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POMONA_SIM_SESSION_H
+#define POMONA_SIM_SESSION_H
+
+/*
+ * The conversation of one device with the server: a visit at a time, on one connection.
+ * Threading: the loop's thread.
+ */
+
+#include "answer.h"
+#include "options.h"
+#include "pomona/net/net.h"
+#include "report.h"
+
+/* What all sessions share; outlives them. */
+struct sim {
+	const struct options *options;
+	struct net_loop *loop;
+	struct authority *authority;
+	struct buf ca_pem; /* who signs the server's certificate */
+	struct report report;
+};
+
+struct step;
+
+struct session {
+	struct sim *sim;
+	struct device device; /* owned */
+	struct net_client *client;
+	struct net_timer *timer;      /* the next visit */
+	const struct step *step;      /* the message under way */
+	struct channel *channel;      /* on which it goes */
+	bool is_polled[CHANNELS_MAX]; /* in this visit the server had nothing more */
+	bool is_changed;              /* its enrollment or identity differs from its file */
+	bool has_other_unsent;        /* only its unsent results differ from its file */
+	unsigned failures;            /* visits in a row */
+	uint64_t answered;            /* final results that the server took */
+};
+
+/* The device is initialised. The first visit comes after `delay_ms`, unless the device is out of management. */
+enum rc session_start(struct session *session, struct sim *sim, int64_t delay_ms, struct err *err)
+	MUST_USE;
+bool session_is_enrolled(const struct session *session);
+/* A message under way is given up. Leaves the device to device_fini(). */
+void session_stop(struct session *session);
+
+#endif

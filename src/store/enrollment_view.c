@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "pomona/store/enrollment.h"
+#include "pomona/store/escrow.h"
+#include "txn.h"
+
+_Static_assert(ESCROW_UNLOCK_TOKEN == 1 && ESCROW_BOOTSTRAP_TOKEN == 2, "numbers in SQL");
+
+/* A device that has not yet enrolled shows the facts of its Authenticate. */
+#define FACT(name) ", CASE e.state WHEN 1 THEN coalesce(p." name ", e." name ") ELSE e." name " END"
+
+#define DEVICE_FACTS \
+	FACT("topic") \
+	FACT("device_name") \
+	FACT("model") \
+	FACT("model_name") \
+	FACT("product_name") \
+	FACT("os_version") \
+	FACT("build_version") \
+	FACT("serial_number") \
+	FACT("imei") \
+	FACT("meid")
+#define HAS_ESCROW(kind) \
+	", EXISTS (SELECT 1 FROM escrow s" \
+	" WHERE s.enrollment_id = e.id AND s.kind = " kind " AND s.archived_at = 0)"
+#define OPEN_COMMANDS \
+	", (SELECT count(*) FROM queue q INDEXED BY queue_open WHERE q.enrollment_id = e.id" \
+	" AND q.state < 4 AND q.batch_id NOT IN (SELECT id FROM batch WHERE seq IS NULL))"
+
+#define SELECT_VIEW \
+	"SELECT e.id, e.device_id, e.kind, e.state, e.ext_id, e.identity_id, p.identity_id," \
+	" e.is_awaiting_configuration, d.ext_id" DEVICE_FACTS \
+	", e.user_short_name, e.user_long_name, e.created_at, e.enrolled_at, e.token_updated_at" \
+	", e.last_seen_at, e.ended_at, e.push_token IS NOT NULL" HAS_ESCROW("1") HAS_ESCROW("2") \
+		OPEN_COMMANDS \
+		", i.sha256, i.not_after FROM enrollment e" \
+		" LEFT JOIN pending_enrollment p ON p.enrollment_id = e.id" \
+		" LEFT JOIN enrollment d ON d.id = e.device_id" \
+		" LEFT JOIN identity i ON i.id = e.identity_id "
+
+static void read_enrollment(const struct query *query, struct enrollment *enrollment)
+{
+	enrollment->id = query_int(query, 0);
+	enrollment->device_id = query_int(query, 1);
+	enrollment->kind = (enum enrollment_kind)query_int(query, 2);
+	enrollment->state = (enum enrollment_state)query_int(query, 3);
+	query_copy(query, 4, enrollment->ext_id, sizeof(enrollment->ext_id));
+	enrollment->identity_id = query_int(query, 5);
+	enrollment->pending_identity_id = query_int(query, 6);
+	enrollment->is_awaiting_configuration = query_int(query, 7) != 0;
+}
+
+/* Columns 8 to 20, in the order of the select. */
+static enum rc read_texts(const struct query *query, struct arena *arena,
+	struct enrollment_view *view, struct err *err)
+{
+	const char **const texts[] = {
+		&view->device_ext_id,
+		&view->topic,
+		&view->device_name,
+		&view->model,
+		&view->model_name,
+		&view->product_name,
+		&view->os_version,
+		&view->build_version,
+		&view->serial_number,
+		&view->imei,
+		&view->meid,
+		&view->user_short_name,
+		&view->user_long_name,
+	};
+	bool is_short = false;
+
+	for (size_t i = 0; i < COUNT_OF(texts); i++)
+		*texts[i] = query_str(query, 8 + (int)i, arena, &is_short);
+	return is_short ? err_set(err, RC_NO_MEMORY, "enrollments") : RC_OK;
+}
+
+static enum rc read_view(const struct query *query, struct arena *arena,
+	struct enrollment_view *view, struct err *err)
+{
+	struct slice sha256 = query_bytes(query, 30);
+
+	read_enrollment(query, &view->enrollment);
+	view->created_at = query_int(query, 21);
+	view->enrolled_at = query_int(query, 22);
+	view->token_updated_at = query_int(query, 23);
+	view->last_seen_at = query_int(query, 24);
+	view->ended_at = query_int(query, 25);
+	view->has_push_token = query_int(query, 26) != 0;
+	view->has_unlock_token = query_int(query, 27) != 0;
+	view->has_bootstrap_token = query_int(query, 28) != 0;
+	view->open_commands = query_int(query, 29);
+	if (sha256.len == sizeof(view->identity_sha256))
+		memcpy(view->identity_sha256, sha256.ptr, sha256.len);
+	view->identity_not_after = query_int(query, 31);
+	return read_texts(query, arena, view, err);
+}
+
+enum rc enrollment_view(struct txn *txn, int64_t id, struct arena *arena,
+	struct enrollment_view *view_r, struct err *err)
+{
+	AUTO(query_end) struct query query = {0};
+	enum rc rc = QUERY(&query, txn, err, SELECT_VIEW "WHERE e.id = ?1", V_INT(id));
+
+	*view_r = (struct enrollment_view){0};
+	if (rc == RC_OK)
+		rc = query_row(&query, "enrollment", err);
+	return rc == RC_OK ? read_view(&query, arena, view_r, err) : rc;
+}
+
+/* What every list asks besides what it is found by. */
+#define AFTER \
+	" AND e.id > ?2 AND (?3 = 0 OR e.state = ?3) AND (?4 = 0 OR e.kind = ?4)" \
+	" AND (?5 = 0 OR e.device_id = ?5) ORDER BY e.id LIMIT ?6"
+
+static enum rc start_list(struct query *query, struct txn *txn,
+	const struct enrollment_filter *filter, struct err *err)
+{
+	struct value find = V_INT(filter->device_id);
+
+	if (filter->serial_number.len > 0)
+		return QUERY(query, txn, err,
+			SELECT_VIEW "WHERE e.serial_number = ?1 AND e.serial_number <> ''" AFTER,
+			V_TEXT(filter->serial_number), V_INT(filter->after_id), V_INT(filter->state),
+			V_INT(filter->kind), V_INT(filter->device_id), V_INT(filter->limit));
+	if (filter->device_id != 0)
+		return QUERY(query, txn, err, SELECT_VIEW "WHERE e.device_id = ?1" AFTER, find,
+			V_INT(filter->after_id), V_INT(filter->state), V_INT(filter->kind), V_INT(filter->device_id),
+			V_INT(filter->limit));
+	return QUERY(query, txn, err, SELECT_VIEW "WHERE ?1 = 0" AFTER, find, V_INT(filter->after_id),
+		V_INT(filter->state), V_INT(filter->kind), V_INT(filter->device_id), V_INT(filter->limit));
+}
+
+enum rc enrollment_list(struct txn *txn, const struct enrollment_filter *filter,
+	struct arena *arena, struct enrollment_view **views_r, size_t *count_r, struct err *err)
+{
+	AUTO(query_end) struct query query = {0};
+	void *list = NULL;
+	bool is_row = true;
+	enum rc rc = limit_check(filter->limit, err);
+
+	*count_r = 0;
+	if (rc == RC_OK)
+		rc = start_list(&query, txn, filter, err);
+	while (rc == RC_OK && (rc = query_next(&query, &is_row, err)) == RC_OK && is_row) {
+		struct enrollment_view *view = list_next(arena, &list, count_r, sizeof(*view));
+
+		rc =
+			view == NULL ? err_set(err, RC_NO_MEMORY, "enrollments") : read_view(&query, arena, view, err);
+	}
+	*views_r = list;
+	return rc;
+}
+
+enum rc enrollment_counts(struct txn *txn,
+	struct enrollment_count counts[static ENROLLMENT_COUNTS_MAX], size_t *count_r, struct err *err)
+{
+	AUTO(query_end) struct query query = {0};
+	bool is_row = true;
+	enum rc rc =
+		QUERY(&query, txn, err, "SELECT kind, state, count(*) FROM enrollment GROUP BY kind, state");
+
+	*count_r = 0;
+	while (rc == RC_OK && (rc = query_next(&query, &is_row, err)) == RC_OK && is_row &&
+		*count_r < ENROLLMENT_COUNTS_MAX)
+		counts[(*count_r)++] = (struct enrollment_count){
+			.kind = (enum enrollment_kind)query_int(&query, 0),
+			.state = (enum enrollment_state)query_int(&query, 1),
+			.count = query_int(&query, 2),
+		};
+	return rc;
+}

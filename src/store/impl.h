@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POMONA_STORE_IMPL_H
+#define POMONA_STORE_IMPL_H
+
+/*
+ * What the parts of the store share: the writer, the pool of readers, the checkpointer.
+ * Threading: as said at each part.
+ */
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "txn.h"
+
+struct writer {
+	struct txn txn;
+	pthread_t thread;
+	pthread_mutex_t mutex; /* guards the five below */
+	pthread_cond_t wake;
+	struct store_job *first, **last;
+	bool is_sleeping, is_stopping, is_running;
+	size_t queue_max;
+	atomic_size_t waiting;
+	/* The writer's thread alone: */
+	int64_t finished[QUEUE_STATE_END]; /* of the batch */
+	struct err *failures;              /* of the batch's failed jobs, in their order */
+};
+
+struct readers {
+	pthread_mutex_t mutex; /* guards `free` */
+	pthread_cond_t freed;
+	struct txn *free;
+	struct txn *all;
+	unsigned count;
+};
+
+/*
+ * Commits only append to the write-ahead log. Moving its pages to the database file is done by a thread of its
+ * own beside the commits; then the writer moves the few that came meanwhile, and the log starts anew.
+ */
+struct checkpointer {
+	struct db db;
+	pthread_t thread;
+	pthread_mutex_t mutex; /* guards the three below */
+	pthread_cond_t wake;
+	bool is_wanted, is_stopping, is_running;
+	atomic_bool is_rest_due; /* the bulk is done: the writer's turn */
+	int pages,
+		pages_next; /* the writer's thread alone: pages in the log, and from how many to begin */
+};
+
+struct counters {
+	atomic_uint_fast64_t jobs_total, jobs_failed, jobs_refused, commits_total;
+	atomic_uint_fast64_t commit_us_last, commit_us_max, commit_us_sum, batch_jobs_max;
+};
+
+struct store {
+	char *path, *wal_path;
+	int lock_fd;
+	const struct keyring *keyring;
+	const struct clock *clock;
+	struct writer writer;
+	struct readers readers;
+	struct checkpointer checkpointer;
+	struct counters counters;
+};
+
+/* Takes "<path>.lock" for life. RC_BUSY names the holder. */
+enum rc lock_take(const char *path, int *fd_r, struct err *err) MUST_USE;
+
+/* Starts a thread with all signals blocked: they are main's. */
+enum rc thread_start(pthread_t *thread, const char *name, void *(*fn)(void *), void *ctx,
+	struct err *err) MUST_USE;
+
+void *writer_main(void *ctx);
+/* Jobs that no writer will run any more. */
+void writer_refuse_all(struct store *store);
+
+enum rc checkpointer_start(struct store *store, struct err *err) MUST_USE;
+void checkpointer_stop(struct store *store);
+/* After each commit, on the writer's thread. */
+void checkpointer_note_commit(struct store *store);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POMONA_STORE_SCHEMA_H
+#define POMONA_STORE_SCHEMA_H
+
+/*
+ * The migrations, compiled in from schema/NNNN.sql, and the one that brings a database up to date.
+ * Threading: the thread that opens the store.
+ */
+
+#include "db.h"
+
+extern const char schema_0001[];
+
+/* Reads only. RC_UNSUPPORTED: newer than this program; RC_CORRUPT: not a database of ours. */
+enum rc schema_check(struct db *db, const char *path, int64_t *version_r, struct err *err) MUST_USE;
+/* From `version` to STORE_SCHEMA_VERSION: all migrations in one transaction, or none. */
+enum rc schema_migrate(struct db *db, int64_t version, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real pomonad, started in a folder of its own on ports that the kernel chooses."""
+
+import http.client
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import urllib.parse
+
+SOURCE = pathlib.Path(__file__).resolve().parents[3]
+BUILD = pathlib.Path(os.environ.get("POMONA_BUILD", SOURCE / "build" / "dev"))
+BIN = BUILD / "bin"
+START_SECONDS = 60  # a bound, not a wait: sanitizers are slow
+SHARED = SOURCE.parent / "shared"
+
+
+def run(program, *words, check=True, **options):
+    """Runs one of our programs to its end and gives its CompletedProcess with text output."""
+    result = subprocess.run(
+        [str(BIN / program), *map(str, words)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, **options)
+    if check and result.returncode != 0:
+        raise AssertionError(f"{program} {words} gave {result.returncode}\n{result.stdout}\n{result.stderr}")
+    return result
+
+
+def make_template(folder):
+    """A state directory as `pomonactl init` makes it, for tests to copy."""
+    run("pomonactl", "init", "--dir", folder, "--hostname", "localhost")
+    return folder
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path, timeout=60):
+        super().__init__("localhost", timeout=timeout)
+        self._path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Reply:
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f"<{self.status} {self.body[:300]!r}>"
+
+
+class Server:
+    """`program` is pomonad or a test build of it; `conf` are keys of the conf file, {"section.name": value}."""
+
+    def __init__(self, template, folder, conf=None, program="pomonad", environment=None):
+        self.folder = pathlib.Path(folder)
+        if template is not None:
+            shutil.copytree(template, self.folder, symlinks=True)
+        self.program = program
+        self.environment = environment or {}
+        self.process = None
+        self.conf_path = self.folder / "pomona.conf"
+        self.conf = {
+            "server.hostname": "localhost",
+            "server.state_dir": str(self.folder),
+            "device.listen": "127.0.0.1:0",
+            "device.tls_certificate": str(self.folder / "tls" / "server.pem"),
+            "device.tls_key": str(self.folder / "tls" / "server.key"),
+            "admin.listen": "127.0.0.1:0",
+            "admin.socket": str(self.folder / "admin.sock"),
+        }
+        self.conf.update(conf or {})
+        self.write_conf()
+
+    # --- life
+
+    def write_conf(self):
+        sections = {}
+        for key, value in self.conf.items():
+            section, name = key.split(".")
+            sections.setdefault(section, []).append(f"{name} = {value}")
+        text = "".join(f"[{section}]\n" + "\n".join(rows) + "\n\n" for section, rows in sections.items())
+        self.conf_path.write_text(text)
+
+    def start(self):
+        """Starts and returns when it is ready."""
+        self.log = []
+        self._listening = {}
+        self._ready = threading.Event()
+        self._over = threading.Event()
+        environment = {**os.environ, **self.environment}
+        environment.pop("JOURNAL_STREAM", None)
+        environment.pop("NOTIFY_SOCKET", None)
+        self.process = subprocess.Popen(
+            [str(BIN / self.program), "-c", str(self.conf_path)],
+            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, errors="replace", env=environment)
+        self._reader = threading.Thread(target=self._read_log, args=(self.process,), daemon=True)
+        self._reader.start()
+        self._ready.wait(START_SECONDS)
+        if not self._ready.is_set() or self._over.is_set():
+            self.kill()
+            raise AssertionError("pomonad did not become ready:\n" + "\n".join(self.log))
+        return self
+
+    def _read_log(self, process):
+        for line in process.stderr:
+            line = line.rstrip("\n")
+            self.log.append(line)
+            found = re.search(r"event=listening name=(\S+) address=\"?([^\s\"]+)\"?", line)
+            if found:
+                self._listening[found.group(1)] = found.group(2)
+            if re.search(r"event=ready\b", line):
+                self._ready.set()
+        self._over.set()
+        self._ready.set()
+
+    def stop(self, expect=0):
+        """SIGTERM; the exit status is checked, so that a sanitizer's report fails the test."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError("pomonad did not stop:\n" + "\n".join(self.log[-50:])) from None
+        self._reader.join(10)
+        self.process = None
+        if status != expect:
+            raise AssertionError(f"pomonad ended with {status}:\n" + "\n".join(self.log[-200:]))
+
+    def kill(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self._reader.join(10)
+            self.process = None
+
+    def reload(self):
+        self.process.send_signal(signal.SIGHUP)
+
+    def wait_log(self, pattern, seconds=30, after=0):
+        """Waits for a log line that matches; gives it."""
+        done = threading.Event()
+        deadline = threading.Timer(seconds, done.set)
+        deadline.start()
+        try:
+            while True:
+                for line in self.log[after:]:
+                    if re.search(pattern, line):
+                        return line
+                if done.wait(0.02):
+                    raise AssertionError(f"no log line {pattern!r} in:\n" + "\n".join(self.log[-50:]))
+        finally:
+            deadline.cancel()
+
+    # --- addresses
+
+    @property
+    def device_port(self):
+        return int(self._listening["device"].rsplit(":", 1)[1])
+
+    @property
+    def admin_port(self):
+        return int(self._listening["admin"].rsplit(":", 1)[1])
+
+    @property
+    def root_pem(self):
+        return self.folder / "tls" / "root.pem"
+
+    # --- administration
+
+    def ctl(self, *words, check=True, **options):
+        return run("pomonactl", "-c", self.conf_path, *words, check=check, **options)
+
+    def ctl_json(self, *words):
+        return json.loads(self.ctl("--json", *words).stdout)
+
+    def api(self, method, path, body=None, headers=None, token=None):
+        """A call over the Unix socket, or with `token` over TCP. `body`: an object, or bytes as they are."""
+        headers = dict(headers or {})
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            headers.setdefault("Content-Type", "application/json")
+        if token is None:
+            connection = UnixConnection(self.folder / "admin.sock")
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=60)
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            connection.request(method, path, body=body, headers=headers)
+            return Reply(connection.getresponse())
+        finally:
+            connection.close()
+
+    def get(self, path):
+        reply = self.api("GET", path)
+        assert reply.status == 200, reply
+        return reply.json()
+
+    def device(self, ext_id):
+        return self.get("/api/v1/devices/" + urllib.parse.quote(ext_id, safe=""))
+
+    def trust(self, authority, name="ca.pem"):
+        """Makes the daemon trust a CA for device certificates."""
+        path = self.folder / name
+        path.write_bytes(authority.certificate_pem())
+        self.ctl("ca", "add", path)
+
+    def enqueue(self, ids, command, **more):
+        reply = self.api("POST", "/api/v1/commands", {"ids": ids, "command": command, **more})
+        assert reply.status == 200, reply
+        return reply.json()
+
+    def refusals(self):
+        return self.get("/api/v1/refusals")["refusals"]
+
+    def client_context(self, identity=None):
+        """TLS towards the device listener: our root is trusted, `identity` is shown."""
+        context = ssl.create_default_context(cafile=str(self.root_pem))
+        if identity is not None:
+            path = identity.write(self.folder / f"{identity.sha256}.pem")
+            context.load_cert_chain(str(path))
+        return context

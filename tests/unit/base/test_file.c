@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pomona/base/file.h"
+
+/* System calls that fail, or do half of their work, when told to. */
+static bool is_disk_full;
+static bool is_write_slow;
+static bool is_sync_broken;
+static bool is_rename_broken;
+static int syncs;
+
+ssize_t __real_write(int fd, const void *bytes, size_t len);
+ssize_t __wrap_write(int fd, const void *bytes, size_t len);
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t len)
+{
+	static bool is_interrupted;
+
+	if (is_disk_full) {
+		errno = ENOSPC;
+		return -1;
+	}
+	if (is_write_slow) {
+		is_interrupted = !is_interrupted;
+		errno = EINTR;
+		return is_interrupted ? -1 : __real_write(fd, bytes, 1);
+	}
+	return __real_write(fd, bytes, len);
+}
+
+int __wrap_fsync(int fd)
+{
+	if (is_sync_broken) {
+		errno = EIO;
+		return -1;
+	}
+	syncs++;
+	return __real_fsync(fd);
+}
+
+int __wrap_rename(const char *from, const char *to)
+{
+	if (is_rename_broken) {
+		errno = EIO;
+		return -1;
+	}
+	return __real_rename(from, to);
+}
+
+static char folder[] = "/tmp/pomona-test-file-XXXXXX";
+
+static int make_folder(void **state)
+{
+	(void)state;
+	return mkdtemp(folder) == NULL ? -1 : 0;
+}
+
+static const char *path_of(const char *name)
+{
+	static char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return path;
+}
+
+static int remove_folder(void **state)
+{
+	(void)state;
+	(void)unlink(path_of("a"));
+	(void)unlink(path_of("a.new"));
+	(void)rmdir(path_of("dir"));
+	return rmdir(folder);
+}
+
+static int remove_files(void **state)
+{
+	(void)state;
+	(void)unlink(path_of("a"));
+	(void)unlink(path_of("a.new"));
+	is_disk_full = is_write_slow = is_sync_broken = is_rename_broken = false;
+	return 0;
+}
+
+static void assert_content(const char *name, const char *text)
+{
+	AUTO(buf_fini) struct buf buf = {.bound = 100};
+
+	assert_int_equal(file_read(path_of(name), &buf, NULL), RC_OK);
+	assert_string_equal(buf_cstr(&buf), text);
+}
+
+static void a_file_is_made_once_with_its_mode_and_synced_with_its_folder(void **state)
+{
+	struct stat st;
+	struct err err;
+
+	(void)state;
+	syncs = 0;
+	assert_int_equal(file_create(path_of("a"), SLICE_LITERAL("one"), 0600, &err), RC_OK);
+	assert_int_equal(syncs, 2);
+	assert_content("a", "one");
+	assert_int_equal(stat(path_of("a"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(file_create(path_of("a"), SLICE_LITERAL("two"), 0600, &err), RC_EXISTS);
+	assert_content("a", "one");
+	assert_true(file_is_there(path_of("a")));
+	assert_false(file_is_there(path_of("b")));
+}
+
+static void a_file_is_replaced_as_a_whole(void **state)
+{
+	(void)state;
+	assert_int_equal(file_replace(path_of("a"), SLICE_LITERAL("one"), 0600, NULL), RC_OK);
+	assert_content("a", "one");
+	syncs = 0;
+	assert_int_equal(file_replace(path_of("a"), SLICE_LITERAL("two"), 0600, NULL), RC_OK);
+	assert_true(syncs >= 2);
+	assert_content("a", "two");
+	assert_false(file_is_there(path_of("a.new")));
+}
+
+static void what_a_crash_left_beside_does_not_stop_the_next_one(void **state)
+{
+	(void)state;
+	assert_int_equal(file_create(path_of("a.new"), SLICE_LITERAL("half"), 0600, NULL), RC_OK);
+	assert_int_equal(file_replace(path_of("a"), SLICE_LITERAL("one"), 0600, NULL), RC_OK);
+	assert_content("a", "one");
+}
+
+static void writes_that_stop_half_way_are_carried_on(void **state)
+{
+	(void)state;
+	is_write_slow = true;
+	assert_int_equal(file_create(path_of("a"), SLICE_LITERAL("slowly"), 0600, NULL), RC_OK);
+	assert_content("a", "slowly");
+}
+
+static void a_full_disk_leaves_no_half_file_and_the_old_one_whole(void **state)
+{
+	struct err err;
+
+	(void)state;
+	is_disk_full = true;
+	assert_int_equal(file_create(path_of("a"), SLICE_LITERAL("one"), 0600, &err), RC_IO);
+	assert_false(file_is_there(path_of("a")));
+	is_disk_full = false;
+	assert_int_equal(file_create(path_of("a"), SLICE_LITERAL("one"), 0600, &err), RC_OK);
+	is_disk_full = true;
+	assert_int_equal(file_replace(path_of("a"), SLICE_LITERAL("two"), 0600, &err), RC_IO);
+	assert_non_null(strstr(err.text, "No space left"));
+	is_disk_full = false;
+	assert_content("a", "one");
+}
+
+static void a_sync_or_rename_that_fails_is_told(void **state)
+{
+	(void)state;
+	is_sync_broken = true;
+	assert_int_equal(file_create(path_of("a"), SLICE_LITERAL("one"), 0600, NULL), RC_IO);
+	is_sync_broken = false;
+	assert_int_equal(file_replace(path_of("a"), SLICE_LITERAL("one"), 0600, NULL), RC_OK);
+	is_rename_broken = true;
+	assert_int_equal(file_replace(path_of("a"), SLICE_LITERAL("two"), 0600, NULL), RC_IO);
+	assert_content("a", "one");
+}
+
+static void reading_stops_at_the_bound(void **state)
+{
+	(void)state;
+	assert_int_equal(file_create(path_of("a"), SLICE_LITERAL("four"), 0600, NULL), RC_OK);
+	for (size_t bound = 3; bound <= 4; bound++) {
+		AUTO(buf_fini) struct buf buf = {.bound = bound};
+
+		assert_int_equal(file_read(path_of("a"), &buf, NULL), bound == 3 ? RC_LIMIT : RC_OK);
+	}
+}
+
+static void a_file_larger_than_one_read_is_read_whole(void **state)
+{
+	enum { BYTES = 100000 };
+	AUTO(buf_fini) struct buf in = {.bound = BYTES};
+	AUTO(buf_fini) struct buf out = {.bound = BYTES};
+
+	(void)state;
+	for (int i = 0; i < BYTES; i++)
+		buf_append_byte(&in, (uint8_t)(i % 251));
+	assert_int_equal(file_create(path_of("a"), buf_slice(&in), 0600, NULL), RC_OK);
+	assert_int_equal(file_read(path_of("a"), &out, NULL), RC_OK);
+	assert_true(slice_is_equal(buf_slice(&in), buf_slice(&out)));
+}
+
+static void what_is_not_there_or_no_file_is_told_apart(void **state)
+{
+	AUTO(buf_fini) struct buf buf = {.bound = 100};
+	struct err err;
+
+	(void)state;
+	assert_int_equal(file_read(path_of("a"), &buf, &err), RC_NOT_FOUND);
+	assert_int_equal(file_read(folder, &buf, &err), RC_IO);
+	assert_int_equal(file_create(path_of("no/a"), SLICE_LITERAL("x"), 0600, &err), RC_IO);
+}
+
+static void a_path_too_long_is_refused(void **state)
+{
+	char path[PATH_MAX];
+
+	(void)state;
+	memset(path, 'a', sizeof(path));
+	path[0] = '/';
+	path[PATH_MAX - 4] = 0;
+	assert_int_equal(file_replace(path, SLICE_LITERAL("x"), 0600, NULL), RC_LIMIT);
+}
+
+static void a_folder_is_made_once_and_may_be_there(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(file_make_dir(path_of("dir"), 0700, NULL), RC_OK);
+	assert_int_equal(file_make_dir(path_of("dir"), 0755, NULL), RC_OK);
+	assert_int_equal(stat(path_of("dir"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+	assert_int_equal(file_create(path_of("a"), SLICE_LITERAL("x"), 0600, NULL), RC_OK);
+	assert_int_equal(file_make_dir(path_of("a"), 0700, NULL), RC_IO);
+	assert_int_equal(file_make_dir(path_of("no/dir"), 0700, NULL), RC_IO);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(a_file_is_made_once_with_its_mode_and_synced_with_its_folder,
+			remove_files),
+		cmocka_unit_test_teardown(a_file_is_replaced_as_a_whole, remove_files),
+		cmocka_unit_test_teardown(what_a_crash_left_beside_does_not_stop_the_next_one, remove_files),
+		cmocka_unit_test_teardown(writes_that_stop_half_way_are_carried_on, remove_files),
+		cmocka_unit_test_teardown(a_full_disk_leaves_no_half_file_and_the_old_one_whole, remove_files),
+		cmocka_unit_test_teardown(a_sync_or_rename_that_fails_is_told, remove_files),
+		cmocka_unit_test_teardown(reading_stops_at_the_bound, remove_files),
+		cmocka_unit_test_teardown(a_file_larger_than_one_read_is_read_whole, remove_files),
+		cmocka_unit_test_teardown(what_is_not_there_or_no_file_is_told_apart, remove_files),
+		cmocka_unit_test(a_path_too_long_is_refused),
+		cmocka_unit_test_teardown(a_folder_is_made_once_and_may_be_there, remove_files),
+	};
+
+	return cmocka_run_group_tests_name("base/file", tests, make_folder, remove_folder);
+}

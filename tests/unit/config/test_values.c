@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define LABEL_63 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg"
+#define NAME_253 \
+	LABEL_63 "." LABEL_63 "." LABEL_63 \
+										"." \
+										"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffg"
+
+struct value_case {
+	const char *value;
+	bool is_good;
+};
+
+static void hold(const char *section, const char *name, const struct value_case *cases,
+	size_t count)
+{
+	const struct config_key *key = config_key_find(slice_of_str(section), slice_of_str(name));
+
+	assert_non_null(key);
+	for (size_t i = 0; i < count; i++) {
+		struct config *config = test_calloc(1, sizeof(*config));
+		struct err why;
+		enum rc rc = config_value_set(config, key, slice_of_str(cases[i].value), &why);
+
+		if (rc != (cases[i].is_good ? RC_OK : RC_INVALID))
+			fail_msg("%s.%s = '%s': %s", section, name, cases[i].value, rc_name(rc));
+		if (rc == RC_OK && config_key_is_text(key)) {
+			assert_string_equal(*config_text_field(config, key), cases[i].value);
+			free(*config_text_field(config, key));
+		}
+		test_free(config);
+	}
+}
+
+static void an_address_is_a_host_and_a_port(void **state)
+{
+	static const struct value_case cases[] = {
+		{"0.0.0.0:8443", true},
+		{"127.0.0.1:0", true},
+		{"[::]:8443", true},
+		{"[::1]:65535", true},
+		{"[fe80::1%eth0]:1", false},
+		{"localhost:80", true},
+		{"mdm-1.example.com:80", true},
+		{"0.0.0.0", false},
+		{"0.0.0.0:", false},
+		{":8443", false},
+		{"8443", false},
+		{"0.0.0.0:65536", false},
+		{"0.0.0.0:-1", false},
+		{"0.0.0.0:+1", false},
+		{"0.0.0.0: 1", false},
+		{"0.0.0.0:0x50", false},
+		{"256.0.0.1:80", false},
+		{"1.2.3:80", false},
+		{"::1:80", false},
+		{"[::1]80", false},
+		{"[::1:80", false},
+		{"[]:80", false},
+		{"[127.0.0.1]:80", false},
+		{"[::g]:80", false},
+		{"a b:80", false},
+		{"-a:80", false},
+		{"a-:80", false},
+		{"a..b:80", false},
+		{"a.:80", false},
+		{".a:80", false},
+		{"http://a:80", false},
+		{"*:80", false},
+	};
+
+	(void)state;
+	hold("device", "listen", cases, COUNT_OF(cases));
+}
+
+static void a_hostname_is_a_name_or_an_address_without_a_port(void **state)
+{
+	static const struct value_case cases[] = {
+		{"mdm.example.com", true},
+		{"localhost", true},
+		{"192.0.2.1", true},
+		{"2001:db8::1", true},
+		{"3com.com", true},
+		{LABEL_63, true},
+		{LABEL_63 "g", false},
+		{NAME_253, true},
+		{NAME_253 "g", false},
+		{"", false},
+		{"mdm.example.com:8443", false},
+		{"[::1]", false},
+		{"a_b.example.com", false},
+		{"192.0.2", false},
+		{"m\xC3\xBCnchen.example", false},
+	};
+
+	(void)state;
+	hold("server", "hostname", cases, COUNT_OF(cases));
+}
+
+static void an_integer_is_held_to_its_range(void **state)
+{
+	static const struct value_case cases[] = {
+		{"4096", true},
+		{"4095", false},
+		{"32768", true},
+		{"32769", false},
+		{"0x8000", false},
+		{"32k", false},
+		{"", false},
+		{"1e4", false},
+		{"99999999999999999999", false},
+	};
+
+	(void)state;
+	hold("device", "header_bytes_max", cases, COUNT_OF(cases));
+}
+
+static void a_choice_is_one_of_its_words(void **state)
+{
+	static const struct value_case cases[] = {
+		{"error", true},
+		{"warning", true},
+		{"info", true},
+		{"debug", true},
+		{"Debug", false},
+		{"debu", false},
+		{"debugs", false},
+		{"error|warning", false},
+		{"|", false},
+		{"", false},
+	};
+
+	(void)state;
+	hold("server", "log_level", cases, COUNT_OF(cases));
+}
+
+static void the_words_of_a_choice_stand_in_the_order_of_its_enum(void **state)
+{
+	static const struct {
+		const char *section, *name, *value;
+		int64_t number;
+	} cases[] = {
+		{"server", "log_level", "error", LOG_LEVEL_ERROR},
+		{"server", "log_level", "warning", LOG_LEVEL_WARNING},
+		{"server", "log_level", "info", LOG_LEVEL_INFO},
+		{"server", "log_level", "debug", LOG_LEVEL_DEBUG},
+		{"device", "unknown_device", "refuse", CONFIG_UNKNOWN_REFUSE},
+		{"device", "unknown_device", "unenroll", CONFIG_UNKNOWN_UNENROLL},
+		{"device", "user_authenticate", "gone", CONFIG_USER_GONE},
+		{"device", "user_authenticate", "empty_challenge", CONFIG_USER_EMPTY_CHALLENGE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		const struct config_key *key =
+			config_key_find(slice_of_str(cases[i].section), slice_of_str(cases[i].name));
+		struct config config = {.server = {.hostname = NULL}};
+		struct err why;
+
+		assert_int_equal(config_value_set(&config, key, slice_of_str(cases[i].value), &why), RC_OK);
+		assert_int_equal(config_number_of(&config, key), cases[i].number);
+	}
+}
+
+static void a_path_may_begin_with_the_state_folder_and_name_no_other_variable(void **state)
+{
+	static const struct value_case cases[] = {
+		{"${state_dir}/x.db", true},
+		{"${state_dir}", true},
+		{"/a/$b/c$", true},
+		{"${state_dir}x", false},
+		{"/a/${state_dir}", false},
+		{"${home}/x", false},
+		{"", false},
+	};
+	static const struct value_case itself[] = {{"${state_dir}/x", false}, {"state", true}};
+
+	(void)state;
+	hold("server", "database", cases, COUNT_OF(cases));
+	hold("server", "state_dir", itself, COUNT_OF(itself));
+}
+
+static void only_what_may_be_switched_off_may_be_empty(void **state)
+{
+	static const struct value_case good[] = {{"", true}};
+	static const struct value_case bad[] = {{"", false}};
+
+	(void)state;
+	hold("admin", "listen", good, 1);
+	hold("admin", "socket", good, 1);
+	hold("admin", "socket_group", good, 1);
+	hold("device", "listen", bad, 1);
+	hold("device", "tls_key", bad, 1);
+}
+
+static void paths_are_made_absolute(void **state)
+{
+	static const struct {
+		const char *folder, *state_dir, *database, *want_database;
+	} cases[] = {
+		{"/etc/pomona", "/var/lib/pomona", "/d/x.db", "/d/x.db"},
+		{"/etc/pomona", "/var/lib/pomona", "x.db", "/etc/pomona/x.db"},
+		{"/etc/pomona", "/var/lib/pomona", "${state_dir}/x.db", "/var/lib/pomona/x.db"},
+		{"/etc/pomona", "state", "${state_dir}/x.db", "/etc/pomona/state/x.db"},
+		{"/", "state", "x.db", "/x.db"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		AUTO(config_free) struct config *config = NULL;
+		AUTO(buf_fini) struct buf text;
+		struct config_source source = {.name = "x.conf", .folder = cases[i].folder};
+		struct err err;
+
+		buf_init(&text, 4096);
+		buf_printf(&text,
+			"[server]\nhostname = a\nstate_dir = %s\ndatabase = %s\n"
+			"[device]\ntls_certificate = /a\ntls_key = /b\n[admin]\nsocket =\n",
+			cases[i].state_dir, cases[i].database);
+		source.text = buf_slice(&text);
+		assert_int_equal(config_parse(&source, &config, NULL, &err), RC_OK);
+		assert_string_equal(config->server.database, cases[i].want_database);
+		assert_string_equal(config->admin.socket, "");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_address_is_a_host_and_a_port),
+		cmocka_unit_test(a_hostname_is_a_name_or_an_address_without_a_port),
+		cmocka_unit_test(an_integer_is_held_to_its_range),
+		cmocka_unit_test(a_choice_is_one_of_its_words),
+		cmocka_unit_test(the_words_of_a_choice_stand_in_the_order_of_its_enum),
+		cmocka_unit_test(a_path_may_begin_with_the_state_folder_and_name_no_other_variable),
+		cmocka_unit_test(only_what_may_be_switched_off_may_be_empty),
+		cmocka_unit_test(paths_are_made_absolute),
+	};
+
+	return cmocka_run_group_tests_name("config/values", tests, NULL, NULL);
+}

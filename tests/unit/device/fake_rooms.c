@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fake_rooms.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "pomona/checkin/checkin.h"
+
+struct trust {
+	char letter;
+};
+
+struct fake_rooms rooms;
+static struct trust trusts[] = {{'a'}, {'b'}};
+static int trust_refs;
+
+static int64_t now_ms(void *ctx)
+{
+	(void)ctx;
+	return rooms.now_s * 1000;
+}
+
+static int64_t now_us(void *ctx)
+{
+	(void)ctx;
+	return rooms.now_us;
+}
+
+const struct clock fake_clock = {.unix_ms = now_ms, .monotonic_us = now_us};
+
+struct trust *fake_trust(char letter)
+{
+	return &trusts[letter - 'a'];
+}
+
+int fake_trust_refs(void)
+{
+	return trust_refs;
+}
+
+void fake_rooms_reset(void)
+{
+	memset(&rooms, 0, sizeof(rooms));
+	rooms.now_s = 1000;
+	rooms.decision.http_status = 200;
+}
+
+void fake_turn(enum rc commit)
+{
+	struct store_job *job = rooms.waiting;
+	struct err err = {.rc = commit, .text = "the disk said: secret"};
+	enum rc rc;
+
+	assert_non_null(job);
+	rooms.waiting = NULL;
+	rc = job->run(job, NULL, &err);
+	job->done(job, rc == RC_OK ? commit : rc, &err);
+}
+
+struct trust *trust_ref(struct trust *trust)
+{
+	trust_refs++;
+	return trust;
+}
+
+void trust_unref(struct trust **trust)
+{
+	trust_refs--;
+	*trust = NULL;
+}
+
+void trust_fingerprint(const struct trust *trust, uint8_t out[static SHA256_BYTES])
+{
+	memset(out, trust->letter, SHA256_BYTES);
+}
+
+void sha256(struct slice bytes, uint8_t digest[static SHA256_BYTES])
+{
+	memset(digest, bytes.ptr[0], SHA256_BYTES);
+}
+
+static void fill_facts(struct slice der, struct cert_facts *facts_r)
+{
+	*facts_r = (struct cert_facts){.not_before = 500, .not_after = 2000};
+	sha256(der, facts_r->sha256);
+	(void)snprintf(facts_r->subject, sizeof(facts_r->subject), "CN=%.*s", SLICE_FMT(der));
+}
+
+enum rc cert_read_facts(struct slice der, struct cert_facts *facts_r, struct err *err)
+{
+	(void)err;
+	rooms.named++;
+	fill_facts(der, facts_r);
+	return RC_OK;
+}
+
+enum cert_verdict trust_judge(const struct trust *trust, const struct slice *chain, size_t count,
+	int64_t now_unix_s, struct cert_facts *facts_r)
+{
+	(void)trust;
+	(void)count;
+	(void)now_unix_s;
+	rooms.judged++;
+	fill_facts(chain[0], facts_r);
+	return rooms.verdict;
+}
+
+enum rc identity_find(struct txn *txn, const uint8_t digest[static SHA256_BYTES],
+	struct identity *identity_r, struct err *err)
+{
+	(void)txn;
+	assert_int_equal(rooms.reads_open, 1);
+	if (!rooms.is_identity_known)
+		return err_set(err, RC_NOT_FOUND, "no such identity");
+	*identity_r = rooms.identity;
+	memcpy(identity_r->sha256, digest, SHA256_BYTES);
+	return RC_OK;
+}
+
+enum rc identity_record(struct txn *txn, const struct cert_facts *facts,
+	const uint8_t chained_under[static SHA256_BYTES], int64_t *id_r, struct err *err)
+{
+	(void)txn;
+	(void)err;
+	assert_string_not_equal(facts->subject, "");
+	memcpy(rooms.identity.chained_under, chained_under, SHA256_BYTES);
+	rooms.recorded++;
+	*id_r = 1;
+	return RC_OK;
+}
+
+enum rc store_read_begin(struct store *store, struct txn **txn_r, struct err *err)
+{
+	(void)store;
+	*txn_r = NULL;
+	if (rooms.is_read_refused)
+		return err_set(err, RC_IO, "the disk said: secret");
+	rooms.reads_open++;
+	return RC_OK;
+}
+
+void store_read_end(struct store *store, struct txn **txn)
+{
+	(void)store;
+	(void)txn;
+	rooms.reads_open--;
+}
+
+enum rc store_submit(struct store *store, struct store_job *job, struct err *err)
+{
+	(void)store;
+	assert_int_equal(rooms.reads_open, 0);
+	if (rooms.is_store_full)
+		return err_set(err, RC_BUSY, "full: secret");
+	rooms.waiting = job;
+	return RC_OK;
+}
+
+enum rc store_run(struct store *store, enum rc (*fn)(void *ctx, struct txn *txn, struct err *err),
+	void *ctx, struct err *err)
+{
+	(void)store;
+	return fn(ctx, NULL, err);
+}
+
+bool txn_is_slice_over(const struct txn *txn)
+{
+	(void)txn;
+	return false;
+}
+
+enum rc enrollment_seen(struct txn *txn, int64_t id, int64_t seen_at, struct err *err)
+{
+	(void)txn;
+	(void)id;
+	(void)seen_at;
+	(void)err;
+	return RC_OK;
+}
+
+enum rc sender_establish(struct txn *txn, const struct credential *credential,
+	const struct claim *claim, struct sender *sender_r, struct err *err)
+{
+	(void)txn;
+	(void)claim;
+	(void)err;
+	assert_int_not_equal(credential->verdict, CERT_GOOD);
+	*sender_r = (struct sender){
+		.refusal = credential->verdict == CERT_MISSING ? REFUSAL_NO_CERTIFICATE : REFUSAL_NOT_CHAINED,
+	};
+	return RC_OK;
+}
+
+static enum rc decide(const struct credential *credential, struct outcome *outcome, struct err *err)
+{
+	struct buf body = outcome->body;
+
+	assert_int_equal(credential->verdict, CERT_GOOD);
+	assert_int_equal(body.len, 0); /* each run starts from nothing */
+	rooms.decided++;
+	*outcome = rooms.decision;
+	outcome->body = body;
+	if (rooms.decision_body != NULL)
+		buf_append_str(&outcome->body, rooms.decision_body);
+	return rooms.decide_rc == RC_OK ? RC_OK : err_set(err, rooms.decide_rc, "a row said: secret");
+}
+
+static enum rc read_any(struct claim *claim, struct err *err)
+{
+	claim->ext_id = SLICE_LITERAL("UDID-1");
+	return rooms.read_rc == RC_OK ? RC_OK : err_set(err, rooms.read_rc, "key \"UDID\": missing");
+}
+
+enum rc checkin_read(struct slice raw, struct arena *arena, struct checkin_message *message_r,
+	struct err *err)
+{
+	(void)raw;
+	(void)arena;
+	return read_any(&message_r->claim, err);
+}
+
+enum rc checkin_decide(struct txn *txn, const struct checkin_policy *policy,
+	const struct credential *credential, const struct checkin_message *message,
+	struct outcome *outcome, struct err *err)
+{
+	(void)txn;
+	(void)policy;
+	(void)message;
+	assert_string_not_equal(credential->facts.subject, ""); /* it is kept with the enrollment */
+	return decide(credential, outcome, err);
+}
+
+const char *checkin_type_name(enum checkin_type type)
+{
+	return type == CHECKIN_AUTHENTICATE ? "Authenticate" : "?";
+}
+
+enum rc result_read(struct slice raw, struct arena *arena, struct result *result_r, struct err *err)
+{
+	(void)raw;
+	(void)arena;
+	result_r->status = rooms.status;
+	return read_any(&result_r->claim, err);
+}
+
+enum rc result_try_idle(struct txn *txn, const struct credential *credential,
+	const struct result *result, struct outcome *outcome, bool *is_answered_r, struct err *err)
+{
+	(void)txn;
+	(void)credential;
+	(void)err;
+	assert_int_equal(result->status, RESULT_IDLE);
+	*is_answered_r = rooms.is_idle_answered;
+	if (rooms.idle_refusal != REFUSAL_NONE)
+		outcome_refuse(outcome, rooms.idle_refusal, NULL);
+	else if (rooms.is_idle_answered)
+		outcome->channel_id = 7;
+	return RC_OK;
+}
+
+enum rc result_decide(struct txn *txn, const struct unenroll_policy *policy,
+	const struct credential *credential, const struct result *result, struct outcome *outcome,
+	struct err *err)
+{
+	(void)txn;
+	(void)policy;
+	(void)result;
+	return decide(credential, outcome, err);
+}
+
+const char *result_status_name(enum result_status status)
+{
+	return status == RESULT_IDLE ? "Idle" : "Acknowledged";
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POMONA_TESTS_DEVICE_FAKE_ROOMS_H
+#define POMONA_TESTS_DEVICE_FAKE_ROOMS_H
+
+/*
+ * The rooms below device/ as the test wants them: what is read, judged and decided is set here, and
+ * what was asked is counted. Threading: the test's.
+ */
+
+#include "pomona/base/clock.h"
+#include "pomona/command/result.h"
+#include "pomona/pki/trust.h"
+#include "pomona/store/identity.h"
+#include "pomona/store/store.h"
+
+struct fake_rooms {
+	enum rc read_rc; /* of checkin_read() and result_read() */
+	enum result_status status;
+	enum cert_verdict verdict; /* of trust_judge() */
+	int judged, named;         /* calls of trust_judge() and cert_read_facts() */
+	bool is_identity_known;
+	struct identity identity;
+	int recorded; /* calls of identity_record() */
+	bool is_idle_answered;
+	enum refusal idle_refusal;
+	struct outcome decision; /* status, refusal, channel, event and text are copied */
+	const char *decision_body;
+	enum rc decide_rc;
+	int decided;
+	struct store_job *waiting;
+	bool is_store_full;
+	bool is_read_refused;
+	int reads_open;
+	int64_t now_s, now_us;
+};
+
+extern struct fake_rooms rooms;
+extern const struct clock fake_clock;
+/* Two sets of trust anchors: the fingerprint is all of their first letter. */
+struct trust *fake_trust(char letter);
+int fake_trust_refs(void);
+
+void fake_rooms_reset(void);
+/* One turn of the writer, whose commit ends with `commit`. */
+void fake_turn(enum rc commit);
+
+#endif

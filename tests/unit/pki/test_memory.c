@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "forge.h"
+#include "pomona/pki/authority.h"
+#include "pomona/pki/seal.h"
+#include "pomona/pki/trust.h"
+
+enum { BOUND = 1 << 20, CALLS_MAX = 100000 };
+
+static int until_failure; /* the allocation of OpenSSL that fails, and all after it; 0: none */
+static bool has_failed;
+
+static bool must_fail(void)
+{
+	if (until_failure > 0 && !has_failed)
+		has_failed = --until_failure == 0;
+	return has_failed;
+}
+
+/* sha256() has no way to fail but to stop the program: its allocation (of 112 bytes) is spared. */
+static bool is_of_digest(const char *file)
+{
+	return file != NULL && strstr(file, "sha2_prov") != NULL;
+}
+
+static void *allocate(size_t size, const char *file, int line)
+{
+	(void)line;
+	return size == 0 || (!is_of_digest(file) && must_fail()) ? NULL : malloc(size);
+}
+
+static void *reallocate(void *old, size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return size == 0 || must_fail() ? NULL : realloc(old, size);
+}
+
+static void release(void *old, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	free(old);
+}
+
+static struct forged *ca;
+static struct forged *good;
+static struct forged *foreign;
+static struct trust *trust;
+
+static int make_certs(void **state)
+{
+	struct forge_params params = {.common_name = "leaf"};
+	AUTO(forged_free) struct forged *other = NULL;
+	struct slice anchor;
+	struct err err;
+
+	(void)state;
+	ca = forge_ca("CA");
+	other = forge_ca("CA");
+	params.issuer = ca;
+	good = forge(&params);
+	params.issuer = other;
+	foreign = forge(&params);
+	anchor = forged_der(ca);
+	return trust_new(&anchor, 1, &trust, &err) == RC_OK ? 0 : -1;
+}
+
+static int free_certs(void **state)
+{
+	(void)state;
+	forged_free(&ca);
+	forged_free(&good);
+	forged_free(&foreign);
+	trust_unref(&trust);
+	return 0;
+}
+
+static enum cert_verdict judge(const struct forged *leaf)
+{
+	struct slice chain[] = {forged_der(leaf)};
+	struct cert_facts facts;
+
+	return trust_judge(trust, chain, 1, FORGE_NOW, &facts);
+}
+
+/* Runs `attempt` with the first, the second, ... allocation failing, until none has to; the number of runs. */
+static int fail_each(bool (*attempt)(void))
+{
+	bool is_done = false;
+	int runs = 0;
+
+	while (!is_done && runs < CALLS_MAX) {
+		until_failure = ++runs;
+		has_failed = false;
+		is_done = attempt() && !has_failed;
+		assert_int_equal(ERR_peek_error(), 0);
+	}
+	until_failure = 0;
+	has_failed = false;
+	assert_true(is_done);
+	return runs;
+}
+
+static bool judge_foreign(void)
+{
+	assert_int_not_equal(judge(foreign), CERT_GOOD);
+	return true;
+}
+
+static bool judge_good(void)
+{
+	enum cert_verdict verdict = judge(good);
+
+	assert_true(verdict == CERT_GOOD || verdict == CERT_NOT_CHAINED || verdict == CERT_GARBLED);
+	return verdict == CERT_GOOD;
+}
+
+static void short_memory_never_makes_a_foreign_certificate_good(void **state)
+{
+	(void)state;
+	assert_true(fail_each(judge_foreign) > 10);
+	assert_true(fail_each(judge_good) > 10);
+}
+
+static bool issue(void)
+{
+	const struct authority_params ca_params = {.key = KEY_P256,
+		.common_name = "CA",
+		.now = FORGE_NOW,
+		.valid_s = FORGE_YEAR_S};
+	const struct issue_params params = {.common_name = "x",
+		.dns_name = "a.example",
+		.now = FORGE_NOW,
+		.valid_s = FORGE_YEAR_S};
+	AUTO(authority_free) struct authority *authority = NULL;
+	AUTO(buf_fini) struct buf der;
+	AUTO(buf_fini_secret) struct buf key;
+	struct err err;
+	enum rc rc;
+
+	buf_init(&der, BOUND);
+	buf_init(&key, BOUND);
+	rc = authority_new(&ca_params, &authority, &err);
+	if (rc == RC_OK)
+		rc = authority_issue_key(authority, KEY_P256, &params, &der, &key, &err);
+	return rc == RC_OK;
+}
+
+static void short_memory_makes_no_half_certificate(void **state)
+{
+	(void)state;
+	assert_true(fail_each(issue) > 10);
+}
+
+static bool seal_and_open(void)
+{
+	static const uint8_t bytes[SEAL_KEY_BYTES];
+	AUTO(keyring_free) struct keyring *keyring = keyring_of_key(1, bytes);
+	AUTO(buf_fini) struct buf sealed;
+	AUTO(buf_fini) struct buf open;
+	struct err err;
+
+	buf_init(&sealed, BOUND);
+	buf_init(&open, BOUND);
+	return seal(keyring, SLICE_LITERAL("p"), SLICE_LITERAL("secret"), &sealed, &err) == RC_OK &&
+		unseal(keyring, SLICE_LITERAL("p"), buf_slice(&sealed), &open, &err) == RC_OK &&
+		slice_is_str(buf_slice(&open), "secret");
+}
+
+static void short_memory_fails_sealing_and_spoils_nothing(void **state)
+{
+	(void)state;
+	(void)fail_each(seal_and_open);
+	assert_true(seal_and_open());
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(short_memory_never_makes_a_foreign_certificate_good),
+		cmocka_unit_test(short_memory_makes_no_half_certificate),
+		cmocka_unit_test(short_memory_fails_sealing_and_spoils_nothing),
+	};
+
+	/* Refused once OpenSSL has allocated anything. */
+	if (CRYPTO_set_mem_functions(allocate, reallocate, release) != 1)
+		return EXIT_FAILURE;
+	return cmocka_run_group_tests_name("pki/memory", tests, make_certs, free_certs);
+}

@@ -38,6 +38,19 @@ enum rc net_timer_new(struct net_loop *loop, void (*fn)(void *ctx), void *ctx,
 void net_timer_set(struct net_timer *timer, int64_t delay_ms);
 void net_timer_free(struct net_timer **timer);
 
+/*
+ * A socket (or another descriptor that poll(2) takes) that the loop looks after. `fn` is told what it is ready
+ * for, of what was asked; an error or a hang-up counts as both. `fn` may change the watch or free it. The
+ * descriptor stays the caller's, and must be open until the watch is freed.
+ */
+enum { NET_READABLE = 1, NET_WRITABLE = 2 };
+struct net_watch;
+enum rc net_watch_new(struct net_loop *loop, int fd, void (*fn)(void *ctx, unsigned ready),
+	void *ctx, struct net_watch **watch_r) MUST_USE;
+/* NET_READABLE | NET_WRITABLE, or 0: neither, as it begins. RC_NO_MEMORY: the old wish holds. */
+enum rc net_watch_set(struct net_watch *watch, unsigned what) MUST_USE;
+void net_watch_free(struct net_watch **watch);
+
 /* Who calls whom and as whom; shared by many calls. Strings and bytes are copied. */
 struct net_client_params {
 	const char *base_url;    /* "https://host:port"; with a Unix socket "http://localhost" */

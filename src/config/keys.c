@@ -74,6 +74,32 @@ static const struct config_key keys[] = {
 		HELP("Open connections to the admin API; more are refused.")),
 	KEY(admin, body_bytes_max, INTEGER(4096, 1073741824, "67108864", "bytes"),
 		HELP("The body of an admin request; past it 413.")),
+
+	KEY(net, proxy, TYPE(ADDRESS, ""), EMPTY_ALLOWED,
+		HELP("HTTP proxy that outbound connections ask to CONNECT; empty for none.")),
+
+	KEY(push, server, TYPE(ADDRESS, "api.push.apple.com:443"),
+		HELP("Apple's push service (APNs); it listens on port 2197 too, for firewalls.")),
+	KEY(push, ca_file, TYPE(PATH, ""), EMPTY_ALLOWED,
+		HELP("PEM file of the CAs that may sign the push server; empty for the system's.")),
+	KEY(push, connections_max, INTEGER(1, 16, "2", "connections"),
+		HELP("Connections to the push server, for each topic.")),
+	KEY(push, rate_per_s, INTEGER(0, 1000000, "1000", "pushes a second"), RELOADABLE,
+		HELP("So many devices are woken in a second at most; urgent commands go first. 0 for no cap.")),
+	KEY(push, expiration_s, INTEGER(0, 2592000, "604800", "s"), RELOADABLE,
+		HELP("How long Apple keeps a push for a device that is offline; 0 for a single attempt.")),
+	KEY(push, priority, CHOICE("10|5|1", "10"), RELOADABLE,
+		HELP("apns-priority: 10 at once, 5 with regard to the device's power, 1 without waking it.")),
+	KEY(push, retry_first_s, INTEGER(1, 86400, "60", "s"), RELOADABLE,
+		HELP("After so long without an answer a device with work is pushed again; the gap doubles.")),
+	KEY(push, retry_max_s, INTEGER(1, 604800, "21600", "s"), RELOADABLE,
+		HELP("The longest gap between such pushes. At least retry_first_s.")),
+	KEY(push, probe_interval_s, INTEGER(0, 2592000, "86400", "s"), RELOADABLE,
+		HELP("A device that was silent for so long is pushed even without work; 0 for never.")),
+	KEY(push, inactive_after_s, INTEGER(0, 31536000, "604800", "s"), RELOADABLE,
+		HELP("A device that was silent for so long is shown as inactive until it comes; 0 for never.")),
+	KEY(push, ping_interval_s, INTEGER(0, 3600, "600", "s"),
+		HELP("A connection to the push server that is idle for so long is probed; 0 for never.")),
 };
 _Static_assert(COUNT_OF(keys) <= CONFIG_KEYS_MAX, "the loader remembers a line for each key");
 

@@ -210,17 +210,24 @@ static int line_of(const struct loading *loading, const char *section, const cha
 	return line != 0 ? line : loading->reader.number;
 }
 
-/* What only all keys together can tell. Runs when each is sound. */
-static void finish(struct loading *loading)
+/* A listener may let the kernel choose its port; who is called must have one. */
+static void check_port(struct loading *loading, const char *section, const char *name)
 {
-	struct config *config = loading->config;
-	size_t count;
-	const struct config_key *keys = config_keys(&count);
+	const struct config_key *key = config_key_find(slice_of_str(section), slice_of_str(name));
+	const char *address = *config_text_field(loading->config, key);
+	struct slice host;
+	uint16_t port;
 
-	resolve_path(loading, config_key_find(SLICE_LITERAL("server"), SLICE_LITERAL("state_dir")));
-	for (size_t i = 0; i < count && loading->rc == RC_OK; i++)
-		if (keys[i].type == CONFIG_TYPE_PATH)
-			resolve_path(loading, &keys[i]);
+	if (config_address_split(address, &host, &port) && port == 0)
+		fault(loading, line_of(loading, section, name), RC_INVALID,
+			"[%s] %s: %s: want a port from 1 to 65535", section, name, address);
+}
+
+/* What only several keys together can tell. */
+static void check_together(struct loading *loading)
+{
+	const struct config *config = loading->config;
+
 	if (strlen(config->admin.socket) > CONFIG_SOCKET_PATH_BYTES_MAX)
 		fault(loading, line_of(loading, "admin", "socket"), RC_INVALID,
 			"[admin] socket: %s: longer than the %d bytes that a socket's path may have",
@@ -229,6 +236,25 @@ static void finish(struct loading *loading)
 		fault(loading, line_of(loading, "device", "body_bytes_total_max"), RC_INVALID,
 			"[device] body_bytes_total_max: want at least result_bytes_max, which is %lld",
 			(long long)config->device.result_bytes_max);
+	if (config->push.retry_max_s < config->push.retry_first_s)
+		fault(loading, line_of(loading, "push", "retry_max_s"), RC_INVALID,
+			"[push] retry_max_s: want at least retry_first_s, which is %lld",
+			(long long)config->push.retry_first_s);
+}
+
+/* Runs when each key by itself is sound. */
+static void finish(struct loading *loading)
+{
+	size_t count;
+	const struct config_key *keys = config_keys(&count);
+
+	resolve_path(loading, config_key_find(SLICE_LITERAL("server"), SLICE_LITERAL("state_dir")));
+	for (size_t i = 0; i < count && loading->rc == RC_OK; i++)
+		if (keys[i].type == CONFIG_TYPE_PATH)
+			resolve_path(loading, &keys[i]);
+	check_together(loading);
+	check_port(loading, "net", "proxy");
+	check_port(loading, "push", "server");
 }
 
 enum rc config_parse(const struct config_source *source, struct config **config_r,

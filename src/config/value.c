@@ -79,6 +79,7 @@ static enum rc set_choice(void *field, const struct config_key *key, struct slic
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "set_choice() stores an unsigned");
 _Static_assert(sizeof(enum config_unknown_device) == sizeof(unsigned), "as above");
 _Static_assert(sizeof(enum config_user_authenticate) == sizeof(unsigned), "as above");
+_Static_assert(sizeof(enum config_push_priority) == sizeof(unsigned), "as above");
 
 static bool is_ip(struct slice host, int family)
 {
@@ -139,7 +140,7 @@ static enum rc set_hostname(void *field, const struct config_key *key, struct sl
 
 /* Splits at the last colon; an IPv6 address stands in brackets, so that there is but one such
  * colon. */
-static bool is_address(struct slice value)
+static bool split_address(struct slice value, struct slice *host_r, uint16_t *port_r)
 {
 	size_t colon = value.len;
 	struct slice host;
@@ -150,15 +151,26 @@ static bool is_address(struct slice value)
 	if (colon == 0 || int64_parse(slice_sub(value, colon, value.len), 0, 65535, &port, NULL) != RC_OK)
 		return false;
 	host = slice_sub(value, 0, colon - 1);
-	if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
-		return is_ip(slice_sub(host, 1, host.len - 2), AF_INET6);
-	return is_ip(host, AF_INET) || is_dns_name(host);
+	*port_r = (uint16_t)port;
+	*host_r = host;
+	if (host.len <= 2 || host.ptr[0] != '[' || host.ptr[host.len - 1] != ']')
+		return is_ip(host, AF_INET) || is_dns_name(host);
+	*host_r = slice_sub(host, 1, host.len - 2);
+	return is_ip(*host_r, AF_INET6);
+}
+
+bool config_address_split(const char *address, struct slice *host_r, uint16_t *port_r)
+{
+	return split_address(slice_of_str(address), host_r, port_r);
 }
 
 static enum rc set_address(void *field, const struct config_key *key, struct slice value,
 	struct err *why)
 {
-	if (!is_address(value))
+	struct slice host;
+	uint16_t port;
+
+	if (!split_address(value, &host, &port))
 		return err_set(why, RC_INVALID, "want host:port or [IPv6 address]:port, port 0 to 65535");
 	return set_text(field, key, value, why);
 }

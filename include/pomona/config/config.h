@@ -19,6 +19,11 @@
 
 enum config_unknown_device { CONFIG_UNKNOWN_REFUSE, CONFIG_UNKNOWN_UNENROLL };
 enum config_user_authenticate { CONFIG_USER_GONE, CONFIG_USER_EMPTY_CHALLENGE };
+enum config_push_priority {
+	CONFIG_PUSH_PRIORITY_10,
+	CONFIG_PUSH_PRIORITY_5,
+	CONFIG_PUSH_PRIORITY_1
+};
 
 enum { CONFIG_FILE_BYTES_MAX = 1048576, CONFIG_LINE_BYTES_MAX = 4096 };
 
@@ -59,6 +64,22 @@ struct config {
 		int64_t connections_max;
 		int64_t body_bytes_max;
 	} admin;
+	struct {
+		char *proxy; /* [net] host:port that is asked to CONNECT; empty: none */
+	} net;
+	struct {
+		char *server;            /* [push] host:port of APNs */
+		char *ca_file;           /* PEM; who APNs must be signed by; empty: the system's store */
+		int64_t connections_max; /* a topic */
+		int64_t rate_per_s;      /* pushes; 0: no cap */
+		int64_t expiration_s;    /* how long APNs keeps a push; 0: one attempt */
+		enum config_push_priority priority;
+		int64_t retry_first_s;    /* the first gap after an unanswered push; doubles ... */
+		int64_t retry_max_s;      /* ... up to this */
+		int64_t probe_interval_s; /* 0: no probes */
+		int64_t inactive_after_s; /* 0: never */
+		int64_t ping_interval_s;  /* 0: never */
+	} push;
 };
 
 enum config_type {
@@ -97,6 +118,12 @@ const struct config_key *config_keys(size_t *count_r);
 enum rc config_load(const char *path, struct config **config_r, struct buf *faults, struct err *err)
 	MUST_USE;
 void config_free(struct config **config);
+
+/*
+ * The parts of an ADDRESS; the host is borrowed from it, and an IPv6 address stands without its
+ * brackets. False where it is none.
+ */
+bool config_address_split(const char *address, struct slice *host_r, uint16_t *port_r) MUST_USE;
 
 /* Keys that differ between the two and are not reloadable, one "section.name" a line. */
 void config_diff_fixed(const struct config *old, const struct config *fresh, struct buf *names);

@@ -62,6 +62,18 @@ static void what_is_not_set_has_its_default(void **state)
 	assert_string_equal(config->admin.socket_group, "");
 	assert_int_equal(config->admin.connections_max, 256);
 	assert_int_equal(config->admin.body_bytes_max, 67108864);
+	assert_string_equal(config->net.proxy, "");
+	assert_string_equal(config->push.server, "api.push.apple.com:443");
+	assert_string_equal(config->push.ca_file, "");
+	assert_int_equal(config->push.connections_max, 2);
+	assert_int_equal(config->push.rate_per_s, 1000);
+	assert_int_equal(config->push.expiration_s, 604800);
+	assert_int_equal(config->push.priority, CONFIG_PUSH_PRIORITY_10);
+	assert_int_equal(config->push.retry_first_s, 60);
+	assert_int_equal(config->push.retry_max_s, 21600);
+	assert_int_equal(config->push.probe_interval_s, 86400);
+	assert_int_equal(config->push.inactive_after_s, 604800);
+	assert_int_equal(config->push.ping_interval_s, 600);
 }
 
 static void a_value_is_taken_as_it_stands_whatever_its_length(void **state)
@@ -135,6 +147,17 @@ static void each_broken_line_is_named_with_its_rule(void **state)
 			"x.conf:5: [device] tls_certificate: required, but not set\n"},
 		{REQUIRED "result_bytes_max = 5000\nbody_bytes_total_max = 4999\n",
 			"x.conf:8: [device] body_bytes_total_max: want at least result_bytes_max, which is 5000\n"},
+		{REQUIRED "[push]\nretry_first_s = 10\nretry_max_s = 9\n",
+			"x.conf:9: [push] retry_max_s: want at least retry_first_s, which is 10\n"},
+		{REQUIRED "[push]\nretry_first_s = 21601\n[admin]\n",
+			"x.conf:9: [push] retry_max_s: want at least retry_first_s, which is 21601\n"},
+		{REQUIRED "[push]\nserver = apns.example:0\n",
+			"x.conf:8: [push] server: apns.example:0: want a port from 1 to 65535\n"},
+		{REQUIRED "[push]\nserver = apns.example\n",
+			"x.conf:8: [push] server: want host:port or [IPv6 address]:port, port 0 to 65535\n"},
+		{REQUIRED "[push]\nserver =\n", "x.conf:8: [push] server: may not be empty\n"},
+		{REQUIRED "[net]\nproxy = [::1]:0\n",
+			"x.conf:8: [net] proxy: [::1]:0: want a port from 1 to 65535\n"},
 	};
 
 	(void)state;
@@ -148,6 +171,24 @@ static void each_broken_line_is_named_with_its_rule(void **state)
 		assert_string_equal(buf_cstr(&faults), cases[i].want);
 		assert_int_equal(strncmp(err.text, cases[i].want, strlen(err.text)), 0);
 	}
+}
+
+static void what_must_fit_together_may_be_equal(void **state)
+{
+	static const char text[] = REQUIRED
+		"result_bytes_max = 5000\nbody_bytes_total_max = 5000\n"
+		"[push]\nretry_first_s = 10\nretry_max_s = 10\n"
+		"server = [2001:db8::1]:1\nca_file = ca.pem\n"
+		"[net]\nproxy = proxy.example:3128\n";
+	AUTO(config_free) struct config *config = NULL;
+	AUTO(buf_fini) struct buf faults;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(parse(slice_of_str(text), &config, &faults, &err), RC_OK);
+	assert_string_equal(config->push.server, "[2001:db8::1]:1");
+	assert_string_equal(config->push.ca_file, "/etc/pomona/ca.pem");
+	assert_string_equal(config->net.proxy, "proxy.example:3128");
 }
 
 static void all_faults_are_shown_and_the_first_one_is_the_error(void **state)
@@ -364,6 +405,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_set_has_its_default),
 		cmocka_unit_test(a_value_is_taken_as_it_stands_whatever_its_length),
 		cmocka_unit_test(each_broken_line_is_named_with_its_rule),
+		cmocka_unit_test(what_must_fit_together_may_be_equal),
 		cmocka_unit_test(all_faults_are_shown_and_the_first_one_is_the_error),
 		cmocka_unit_test(an_embedded_zero_is_a_fault_and_hides_nothing),
 		cmocka_unit_test(a_line_may_be_as_long_as_its_limit_and_no_longer),

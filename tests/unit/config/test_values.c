@@ -82,6 +82,51 @@ static void an_address_is_a_host_and_a_port(void **state)
 	hold("device", "listen", cases, COUNT_OF(cases));
 }
 
+static void an_address_is_split_into_its_parts(void **state)
+{
+	static const struct {
+		const char *address, *host;
+		uint16_t port;
+	} cases[] = {
+		{"api.push.apple.com:443", "api.push.apple.com", 443},
+		{"127.0.0.1:0", "127.0.0.1", 0},
+		{"[2001:db8::1]:65535", "2001:db8::1", 65535},
+	};
+	struct slice host;
+	uint16_t port;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		assert_true(config_address_split(cases[i].address, &host, &port));
+		assert_true(slice_is_str(host, cases[i].host));
+		assert_int_equal(port, cases[i].port);
+	}
+	assert_false(config_address_split("", &host, &port));
+	assert_false(config_address_split("localhost", &host, &port));
+	assert_false(config_address_split("[::1:80", &host, &port));
+}
+
+static void each_number_of_waking_is_held_to_its_range(void **state)
+{
+	static const struct {
+		const char *name;
+		struct value_case cases[4]; /* the least, the most, and one past each */
+	} keys[] = {
+		{"connections_max", {{"1", true}, {"16", true}, {"0", false}, {"17", false}}},
+		{"rate_per_s", {{"0", true}, {"1000000", true}, {"-1", false}, {"1000001", false}}},
+		{"expiration_s", {{"0", true}, {"2592000", true}, {"-1", false}, {"2592001", false}}},
+		{"retry_first_s", {{"1", true}, {"86400", true}, {"0", false}, {"86401", false}}},
+		{"retry_max_s", {{"1", true}, {"604800", true}, {"0", false}, {"604801", false}}},
+		{"probe_interval_s", {{"0", true}, {"2592000", true}, {"-1", false}, {"2592001", false}}},
+		{"inactive_after_s", {{"0", true}, {"31536000", true}, {"-1", false}, {"31536001", false}}},
+		{"ping_interval_s", {{"0", true}, {"3600", true}, {"-1", false}, {"3601", false}}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(keys); i++)
+		hold("push", keys[i].name, keys[i].cases, COUNT_OF(keys[i].cases));
+}
+
 static void a_hostname_is_a_name_or_an_address_without_a_port(void **state)
 {
 	static const struct value_case cases[] = {
@@ -157,6 +202,9 @@ static void the_words_of_a_choice_stand_in_the_order_of_its_enum(void **state)
 		{"device", "unknown_device", "unenroll", CONFIG_UNKNOWN_UNENROLL},
 		{"device", "user_authenticate", "gone", CONFIG_USER_GONE},
 		{"device", "user_authenticate", "empty_challenge", CONFIG_USER_EMPTY_CHALLENGE},
+		{"push", "priority", "10", CONFIG_PUSH_PRIORITY_10},
+		{"push", "priority", "5", CONFIG_PUSH_PRIORITY_5},
+		{"push", "priority", "1", CONFIG_PUSH_PRIORITY_1},
 	};
 
 	(void)state;
@@ -198,6 +246,9 @@ static void only_what_may_be_switched_off_may_be_empty(void **state)
 	hold("admin", "listen", good, 1);
 	hold("admin", "socket", good, 1);
 	hold("admin", "socket_group", good, 1);
+	hold("net", "proxy", good, 1);
+	hold("push", "ca_file", good, 1);
+	hold("push", "server", bad, 1);
 	hold("device", "listen", bad, 1);
 	hold("device", "tls_key", bad, 1);
 }
@@ -237,6 +288,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_address_is_a_host_and_a_port),
+		cmocka_unit_test(an_address_is_split_into_its_parts),
+		cmocka_unit_test(each_number_of_waking_is_held_to_its_range),
 		cmocka_unit_test(a_hostname_is_a_name_or_an_address_without_a_port),
 		cmocka_unit_test(an_integer_is_held_to_its_range),
 		cmocka_unit_test(a_choice_is_one_of_its_words),

@@ -56,12 +56,14 @@ enum rc authority_new(const struct authority_params *params, struct authority **
 	AUTO(ossl_key_free) EVP_PKEY *key = NULL;
 	AUTO(ossl_name_free) X509_NAME *name = NULL;
 	AUTO(ossl_cert_free) X509 *cert = NULL;
+	const struct pki_name texts = {.organization = params->organization,
+		.common_name = params->common_name};
 	struct pki_cert_plan plan = {.is_ca = true, .not_before = params->now - AUTHORITY_BACKDATE_S};
 	enum rc rc = end_of(params->now, params->valid_s, &plan.not_after, err);
 
 	*authority_r = NULL;
 	if (rc == RC_OK)
-		rc = pki_name_make(params->common_name, params->organization, &name, err);
+		rc = pki_name_make(&texts, &name, err);
 	if (rc == RC_OK)
 		rc = pki_key_make(params->key, &key, err);
 	plan.subject = name;
@@ -132,6 +134,11 @@ static bool is_dns_text(const char *name)
 		name[from + strspn(name + from, allowed)] == '\0';
 }
 
+static bool is_alt_name(const char *name)
+{
+	return name == NULL || is_ip_address(name) || is_dns_text(name);
+}
+
 static enum rc issue(const struct authority *authority, const struct issue_params *params,
 	const struct pki_cert_plan *who, struct buf *cert_der, struct err *err)
 {
@@ -143,7 +150,7 @@ static enum rc issue(const struct authority *authority, const struct issue_param
 		return rc;
 	if (authority->not_after <= params->now)
 		return err_set(err, RC_INVALID, "the CA itself has expired");
-	if (params->dns_name != NULL && !is_ip_address(params->dns_name) && !is_dns_text(params->dns_name))
+	if (!is_alt_name(params->dns_name) || !is_alt_name(params->other_name))
 		return err_set(err, RC_INVALID, "want a DNS name of at most %d bytes, or an IP address",
 			DNS_NAME_BYTES_MAX);
 	if (X509_NAME_entry_count(plan.subject) == 0 && params->dns_name == NULL)
@@ -153,7 +160,8 @@ static enum rc issue(const struct authority *authority, const struct issue_param
 	plan.not_before = params->now - AUTHORITY_BACKDATE_S;
 	plan.issuer = authority->cert;
 	plan.issuer_key = authority->key;
-	plan.dns_name = params->dns_name;
+	plan.dns_names[0] = params->dns_name;
+	plan.dns_names[1] = params->other_name;
 	plan.is_server = params->is_server;
 	rc = pki_cert_build(&plan, &cert, err);
 	return rc != RC_OK ? rc : pki_cert_write(cert, cert_der, err);
@@ -164,13 +172,14 @@ enum rc authority_issue_csr(const struct authority *authority, struct slice csr,
 {
 	AUTO(ossl_request_free) X509_REQ *request = NULL;
 	AUTO(ossl_name_free) X509_NAME *name = NULL;
+	const struct pki_name texts = {.user_id = params->user_id, .common_name = params->common_name};
 	struct pki_cert_plan plan = {.is_ca = false};
 	enum rc rc = pki_csr_parse(csr, &request, err);
 
 	if (rc != RC_OK)
 		return rc;
-	if (params->common_name != NULL)
-		rc = pki_name_make(params->common_name, NULL, &name, err);
+	if (params->common_name != NULL || params->user_id != NULL)
+		rc = pki_name_make(&texts, &name, err);
 	if (rc != RC_OK)
 		return rc;
 	plan.subject = name != NULL ? name : X509_REQ_get_subject_name(request);
@@ -183,8 +192,9 @@ enum rc authority_issue_key(const struct authority *authority, enum key_kind kin
 {
 	AUTO(ossl_key_free) EVP_PKEY *key = NULL;
 	AUTO(ossl_name_free) X509_NAME *name = NULL;
+	const struct pki_name texts = {.user_id = params->user_id, .common_name = params->common_name};
 	struct pki_cert_plan plan = {.is_ca = false};
-	enum rc rc = pki_name_make(params->common_name, NULL, &name, err);
+	enum rc rc = pki_name_make(&texts, &name, err);
 
 	if (rc == RC_OK)
 		rc = pki_key_make(kind, &key, err);

@@ -7,16 +7,17 @@
 
 #include "pomona/base/rand.h"
 
-enum rc pki_name_make(const char *common_name, const char *organization, X509_NAME **name_r,
-	struct err *err)
+enum rc pki_name_make(const struct pki_name *texts, X509_NAME **name_r, struct err *err)
 {
 	const struct {
 		int nid;
 		const char *what;
 		const char *text;
+		size_t bytes_max; /* where OpenSSL knows of none; it counts the characters of the others */
 	} parts[] = {
-		{NID_organizationName, "organization", organization},
-		{NID_commonName, "common name", common_name},
+		{NID_userId, "user id", texts->user_id, USER_ID_BYTES_MAX},
+		{NID_organizationName, "organization", texts->organization, SIZE_MAX},
+		{NID_commonName, "common name", texts->common_name, SIZE_MAX},
 	};
 	AUTO(ossl_name_free) X509_NAME *name = X509_NAME_new();
 
@@ -26,6 +27,9 @@ enum rc pki_name_make(const char *common_name, const char *organization, X509_NA
 	for (size_t i = 0; i < COUNT_OF(parts); i++) {
 		if (parts[i].text == NULL)
 			continue;
+		if (parts[i].bytes_max != SIZE_MAX &&
+			(parts[i].text[0] == '\0' || strlen(parts[i].text) > parts[i].bytes_max))
+			return err_set(err, RC_INVALID, "%s: want 1 to %zu bytes", parts[i].what, parts[i].bytes_max);
 		if (X509_NAME_add_entry_by_NID(name, parts[i].nid, MBSTRING_UTF8,
 							(const unsigned char *)parts[i].text, -1, -1, 0) != 1)
 			return ossl_fault(err, RC_INVALID, "%s: want 1 to %d characters of UTF-8", parts[i].what,
@@ -133,16 +137,23 @@ static GENERAL_NAME *general_name(const char *dns_name)
 	return name;
 }
 
-static bool add_alt_name(X509 *cert, const struct pki_cert_plan *plan)
+static bool add_alt_names(X509 *cert, const struct pki_cert_plan *plan)
 {
 	AUTO(ossl_general_names_free) GENERAL_NAMES *names = GENERAL_NAMES_new();
-	GENERAL_NAME *name = general_name(plan->dns_name);
 	/* RFC 5280 4.2.1.6: critical where the subject is empty */
 	int is_critical = X509_NAME_entry_count(plan->subject) == 0;
 
-	if (names == NULL || name == NULL || sk_GENERAL_NAME_push(names, name) <= 0) {
-		GENERAL_NAME_free(name);
+	if (names == NULL)
 		return false;
+	if (plan->dns_names[0] == NULL && plan->dns_names[1] == NULL)
+		return true;
+	for (size_t i = 0; i < PKI_DNS_NAMES_MAX; i++) {
+		GENERAL_NAME *name = plan->dns_names[i] != NULL ? general_name(plan->dns_names[i]) : NULL;
+
+		if (plan->dns_names[i] != NULL && (name == NULL || sk_GENERAL_NAME_push(names, name) <= 0)) {
+			GENERAL_NAME_free(name);
+			return false;
+		}
 	}
 	return X509_add1_ext_i2d(cert, NID_subject_alt_name, names, is_critical, X509V3_ADD_DEFAULT) == 1;
 }
@@ -153,7 +164,7 @@ enum rc pki_cert_build(const struct pki_cert_plan *plan, X509 **cert_r, struct e
 
 	*cert_r = NULL;
 	if (cert == NULL || !set_body(cert, plan) || !add_extensions(cert, plan) ||
-		(plan->dns_name != NULL && !add_alt_name(cert, plan)))
+		!add_alt_names(cert, plan))
 		return ossl_fault(err, RC_INTERNAL, "certificate: cannot be made");
 	if (X509_sign(cert, plan->issuer_key, EVP_sha256()) <= 0)
 		return ossl_fault(err, RC_INTERNAL, "certificate: cannot be signed");

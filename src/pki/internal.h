@@ -13,7 +13,7 @@
 #include "pomona/pki/cert.h"
 
 /* Texts of ub-common-name and the like (RFC 5280, appendix A.1). */
-enum { PKI_NAME_TEXT_MAX = 64, PKI_KEY_BYTES_MAX = 65536 };
+enum { PKI_NAME_TEXT_MAX = 64, PKI_KEY_BYTES_MAX = 65536, PKI_DNS_NAMES_MAX = 2 };
 
 /*
  * Exactly one certificate in DER: what follows it, or an encoding that is not the canonical one, is refused,
@@ -39,6 +39,12 @@ enum rc pki_key_make(enum key_kind kind, EVP_PKEY **key_r, struct err *err) MUST
 enum rc pki_key_parse_der(struct slice der, EVP_PKEY **key_r, struct err *err) MUST_USE;
 /* PEM of any unencrypted form. */
 enum rc pki_key_parse_pem(struct slice pem, EVP_PKEY **key_r, struct err *err) MUST_USE;
+/*
+ * The one private key among the blocks of a PEM text: PKCS#8, also encrypted, PKCS#1, SEC 1, also with PEM's own
+ * encryption. `password` may be NULL. *is_password_r: the fault is that it is missing or wrong.
+ */
+enum rc pki_key_open(struct slice pem, const char *password, bool *is_password_r, EVP_PKEY **key_r,
+	struct err *err) MUST_USE;
 /* Append: reserved before they are written, so that no copy is left behind in freed memory. */
 enum rc pki_key_write_der(EVP_PKEY *key, struct buf *out, struct err *err) MUST_USE;
 enum rc pki_key_write_pem(EVP_PKEY *key, struct buf *out, struct err *err) MUST_USE;
@@ -55,16 +61,17 @@ struct pki_cert_plan {
 	EVP_PKEY *issuer_key; /* borrowed, as all here */
 	EVP_PKEY *key;        /* whose public half goes in */
 	const X509_NAME *subject;
-	const char *dns_name; /* NULL: none */
+	const char *dns_names[PKI_DNS_NAMES_MAX]; /* each may be NULL */
 	bool is_ca;
 	bool is_server;
 	int64_t not_before;
 	int64_t not_after;
 };
 enum rc pki_cert_build(const struct pki_cert_plan *plan, X509 **cert_r, struct err *err) MUST_USE;
-/* CN, and O where `organization` is not NULL. */
-enum rc pki_name_make(const char *common_name, const char *organization, X509_NAME **name_r,
-	struct err *err) MUST_USE;
+struct pki_name {
+	const char *user_id, *organization, *common_name; /* NULL: it has none */
+};
+enum rc pki_name_make(const struct pki_name *texts, X509_NAME **name_r, struct err *err) MUST_USE;
 
 /* Borrowed. */
 X509 *pki_authority_cert(const struct authority *authority);

@@ -24,6 +24,7 @@ enum {
 	AUTHORITY_SERIAL_BYTES = 16,
 	CSR_BYTES_MAX = 32768,
 	DNS_NAME_BYTES_MAX = 253,
+	USER_ID_BYTES_MAX = 255,
 };
 
 /* A CA's certificate and private key. */
@@ -60,9 +61,12 @@ struct issue_params {
 	 * needs a dns_name. 1 to 64 characters.
 	 */
 	const char *common_name;
+	/* The subject's UID, as Apple's push certificates name their topic: 1 to USER_ID_BYTES_MAX bytes, as above */
+	const char *user_id;
 	/* subjectAltName of a TLS certificate (an address literal becomes an iPAddress); NULL: none */
 	const char *dns_name;
-	bool is_server; /* serverAuth instead of clientAuth */
+	const char *other_name; /* a second one beside it; NULL: none */
+	bool is_server;         /* serverAuth instead of clientAuth */
 	int64_t now;
 	int64_t valid_s; /* cut to the CA's own end */
 };

@@ -289,6 +289,86 @@ static void a_server_certificate_names_its_host(void **state)
 	}
 }
 
+static void a_server_certificate_may_name_an_address_beside_its_host(void **state)
+{
+	struct issue_params params = {.common_name = "server",
+		.dns_name = "localhost",
+		.other_name = "127.0.0.1",
+		.is_server = true,
+		.now = FORGE_NOW,
+		.valid_s = DAY_S};
+	AUTO(buf_fini) struct buf der;
+	AUTO(buf_fini_secret) struct buf key;
+	AUTO(ossl_cert_free) X509 *cert = NULL;
+	struct err err;
+
+	(void)state;
+	buf_init(&der, BOUND);
+	buf_init(&key, BOUND);
+	assert_int_equal(authority_issue_key(ec_ca, KEY_P256, &params, &der, &key, &err), RC_OK);
+	cert = read_cert(buf_slice(&der));
+	assert_int_equal(X509_check_host(cert, "localhost", 0, 0, NULL), 1);
+	assert_int_equal(X509_check_ip_asc(cert, "127.0.0.1", 0), 1);
+	params.other_name = "a b";
+	assert_int_equal(authority_issue_key(ec_ca, KEY_P256, &params, &der, &key, &err), RC_INVALID);
+}
+
+static void the_user_id_of_a_subject_is_the_topic_of_a_push_certificate(void **state)
+{
+	const struct issue_params params = {.common_name = "APSP:x",
+		.user_id = "com.apple.mgmt.External.x",
+		.now = FORGE_NOW,
+		.valid_s = DAY_S};
+	EVP_PKEY *csr_key = EVP_EC_gen("P-256");
+	AUTO(forge_free) struct slice csr = forge_csr(csr_key, "asked");
+	AUTO(buf_fini) struct buf issued;
+	AUTO(buf_fini) struct buf signed_der;
+	AUTO(buf_fini_secret) struct buf key;
+	const struct buf *const ders[] = {&issued, &signed_der};
+	struct err err;
+
+	(void)state;
+	EVP_PKEY_free(csr_key);
+	buf_init(&issued, BOUND);
+	buf_init(&signed_der, BOUND);
+	buf_init(&key, BOUND);
+	assert_int_equal(authority_issue_key(ec_ca, KEY_P256, &params, &issued, &key, &err), RC_OK);
+	assert_int_equal(authority_issue_csr(ec_ca, csr, &params, &signed_der, &err), RC_OK);
+	for (size_t i = 0; i < COUNT_OF(ders); i++) {
+		AUTO(ossl_cert_free) X509 *cert = read_cert(buf_slice(ders[i]));
+		char text[64];
+
+		assert_int_equal(X509_NAME_entry_count(X509_get_subject_name(cert)), 2);
+		assert_int_equal(X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_userId, text,
+																				sizeof(text)),
+			(int)strlen(params.user_id));
+		assert_string_equal(text, params.user_id);
+	}
+}
+
+static void a_certificate_may_have_expired_when_it_is_made(void **state)
+{
+	const struct issue_params params = {.common_name = "x",
+		.now = FORGE_NOW - 2 * DAY_S,
+		.valid_s = DAY_S};
+	struct slice anchors[] = {authority_cert_der(ec_ca)};
+	AUTO(trust_unref) struct trust *trust = NULL;
+	AUTO(buf_fini) struct buf der;
+	AUTO(buf_fini_secret) struct buf key;
+	struct slice chain[1];
+	struct cert_facts facts;
+	struct err err;
+
+	(void)state;
+	buf_init(&der, BOUND);
+	buf_init(&key, BOUND);
+	assert_int_equal(authority_issue_key(ec_ca, KEY_P256, &params, &der, &key, &err), RC_OK);
+	assert_int_equal(trust_new(anchors, 1, &trust, &err), RC_OK);
+	chain[0] = buf_slice(&der);
+	assert_int_equal(trust_judge(trust, chain, 1, FORGE_NOW, &facts), CERT_EXPIRED);
+	assert_int_equal(facts.not_after, FORGE_NOW - DAY_S);
+}
+
 static void a_long_host_name_needs_no_subject(void **state)
 {
 	char name[DNS_NAME_BYTES_MAX + 2] = "";
@@ -318,6 +398,8 @@ static void what_cannot_be_issued_is_refused_with_a_reason(void **state)
 {
 	char name_64[65];
 	char name_65[66];
+	char user_255[USER_ID_BYTES_MAX + 1];
+	char user_256[USER_ID_BYTES_MAX + 2];
 	const struct {
 		struct issue_params params;
 		const char *want; /* NULL: issued */
@@ -330,6 +412,9 @@ static void what_cannot_be_issued_is_refused_with_a_reason(void **state)
 		{{.common_name = "\xFF", .now = FORGE_NOW, .valid_s = DAY_S},
 			"common name: want 1 to 64 characters of UTF-8"},
 		{{.common_name = NULL, .now = FORGE_NOW, .valid_s = DAY_S}, "a subject is needed"},
+		{{.user_id = user_255, .now = FORGE_NOW, .valid_s = DAY_S}, NULL},
+		{{.user_id = user_256, .now = FORGE_NOW, .valid_s = DAY_S}, "user id: want 1 to 255 bytes"},
+		{{.user_id = "", .now = FORGE_NOW, .valid_s = DAY_S}, "user id: want 1 to 255 bytes"},
 		{{.common_name = "x", .now = FORGE_NOW, .valid_s = 0}, "certificate: it must begin"},
 		{{.common_name = "x", .now = 0, .valid_s = DAY_S}, "certificate: it must begin"},
 		{{.common_name = "x", .now = FORGE_NOW, .valid_s = INT64_MAX}, NULL},
@@ -342,6 +427,10 @@ static void what_cannot_be_issued_is_refused_with_a_reason(void **state)
 	name_64[64] = '\0';
 	memset(name_65, 'n', sizeof(name_65) - 1);
 	name_65[65] = '\0';
+	memset(user_255, 'u', sizeof(user_255) - 1);
+	user_255[sizeof(user_255) - 1] = '\0';
+	memset(user_256, 'u', sizeof(user_256) - 1);
+	user_256[sizeof(user_256) - 1] = '\0';
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		AUTO(buf_fini) struct buf der;
 		AUTO(buf_fini_secret) struct buf key;
@@ -454,6 +543,9 @@ int main(void)
 		cmocka_unit_test(two_certificates_never_share_a_serial_number),
 		cmocka_unit_test(an_issued_identity_is_judged_good_until_it_ends),
 		cmocka_unit_test(a_server_certificate_names_its_host),
+		cmocka_unit_test(a_server_certificate_may_name_an_address_beside_its_host),
+		cmocka_unit_test(the_user_id_of_a_subject_is_the_topic_of_a_push_certificate),
+		cmocka_unit_test(a_certificate_may_have_expired_when_it_is_made),
 		cmocka_unit_test(a_long_host_name_needs_no_subject),
 		cmocka_unit_test(what_cannot_be_issued_is_refused_with_a_reason),
 		cmocka_unit_test(a_ca_ends_with_the_calendar_at_the_latest),

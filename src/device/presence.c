@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "pomona/base/log.h"
 #include "pomona/store/enrollment.h"
@@ -21,6 +22,13 @@ struct shard {
 	size_t count;
 };
 
+/* Those that were inactive and came again: so many are named in the log in one flush, the others counted. */
+enum { RETURNED_LINES_MAX = 20 };
+struct returned {
+	size_t count, told; /* in all; in commits that are durable */
+	char ext_ids[RETURNED_LINES_MAX][ENROLLMENT_ID_BYTES_MAX + 1];
+};
+
 /* One flush: a copy of what was gathered when it began. */
 struct flush {
 	struct store_job job;
@@ -30,6 +38,7 @@ struct flush {
 	size_t count;
 	size_t done;      /* durable */
 	size_t slice_end; /* where the slice that runs has come to */
+	struct returned returned;
 };
 
 struct presence {
@@ -208,6 +217,9 @@ static void flush_free(struct flush **flush)
 {
 	if (*flush == NULL)
 		return;
+	if ((*flush)->returned.told > RETURNED_LINES_MAX)
+		log_info("enrollments_active", LOG_INT("count", (*flush)->returned.told),
+			LOG_INT("not_logged", (*flush)->returned.told - RETURNED_LINES_MAX));
 	free((*flush)->sightings);
 	free(*flush);
 	*flush = NULL;
@@ -232,15 +244,41 @@ static enum rc no_copy(size_t count, struct err *err)
 	return err_set(err, RC_NO_MEMORY, "last-seen times: a copy of %zu", count);
 }
 
+static enum rc note_returned(struct returned *returned, struct txn *txn, int64_t enrollment_id,
+	struct err *err)
+{
+	struct enrollment enrollment;
+	enum rc rc = RC_OK;
+
+	if (returned->count < RETURNED_LINES_MAX) {
+		rc = enrollment_by_id(txn, enrollment_id, &enrollment, err);
+		if (rc == RC_OK)
+			memcpy(returned->ext_ids[returned->count], enrollment.ext_id, sizeof(enrollment.ext_id));
+	}
+	returned->count++;
+	return rc;
+}
+
+static enum rc write_sighting(struct flush *flush, struct txn *txn, const struct sighting *sighting,
+	struct err *err)
+{
+	bool was_inactive = false;
+	enum rc rc = enrollment_seen(txn, sighting->enrollment_id, sighting->seen_at, &was_inactive, err);
+
+	if (rc != RC_OK || !was_inactive)
+		return rc;
+	return note_returned(&flush->returned, txn, sighting->enrollment_id, err);
+}
+
 /* An enrollment that was forgotten meanwhile is no fault. */
 static enum rc flush_slice(void *ctx, struct txn *txn, struct err *err)
 {
 	struct flush *flush = ctx;
 
 	flush->slice_end = flush->done;
+	flush->returned.count = flush->returned.told;
 	while (flush->slice_end < flush->count) {
-		const struct sighting *sighting = &flush->sightings[flush->slice_end];
-		enum rc rc = enrollment_seen(txn, sighting->enrollment_id, sighting->seen_at, err);
+		enum rc rc = write_sighting(flush, txn, &flush->sightings[flush->slice_end], err);
 
 		if (rc != RC_OK && rc != RC_NOT_FOUND)
 			return rc;
@@ -251,10 +289,18 @@ static enum rc flush_slice(void *ctx, struct txn *txn, struct err *err)
 	return RC_OK;
 }
 
+static void tell_returned(struct returned *returned)
+{
+	for (; returned->told < returned->count; returned->told++)
+		if (returned->told < RETURNED_LINES_MAX)
+			log_info("enrollment_active", LOG_STR("device", returned->ext_ids[returned->told]));
+}
+
 static void flush_slice_is_durable(struct flush *flush)
 {
 	for (; flush->done < flush->slice_end; flush->done++)
 		forget(flush->presence, &flush->sightings[flush->done]);
+	tell_returned(&flush->returned);
 }
 
 static enum rc flush_run(struct store_job *job, struct txn *txn, struct err *err)

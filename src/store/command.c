@@ -105,6 +105,9 @@ enum rc command_body(struct txn *txn, int64_t command_id, struct buf *out, struc
 	return rc == RC_OK ? txn_unseal(txn, &place, query_bytes(&query, 0), out, err) : rc;
 }
 
+/* batch.only_id: the one enrollment of the batch, or these. */
+enum { BATCH_OF_NOBODY = -1, BATCH_OF_SEVERAL = 0 };
+
 enum rc batch_begin(struct txn *txn, int64_t command_id, int64_t not_after, int64_t *batch_id_r,
 	struct err *err)
 {
@@ -115,8 +118,9 @@ enum rc batch_begin(struct txn *txn, int64_t command_id, int64_t not_after, int6
 
 	if (rc == RC_OK)
 		rc = QUERY(&query, txn, err,
-			"INSERT INTO batch (command_id, not_after, created_at) VALUES (?1, ?2, ?3) RETURNING id",
-			V_INT(command_id), V_INT(not_after), V_INT(txn->now));
+			"INSERT INTO batch (command_id, not_after, created_at, only_id) VALUES (?1, ?2, ?3, ?4)"
+			" RETURNING id",
+			V_INT(command_id), V_INT(not_after), V_INT(txn->now), V_INT(BATCH_OF_NOBODY));
 	if (rc == RC_OK)
 		rc = query_row(&query, "batch", err);
 	if (rc == RC_OK)
@@ -128,8 +132,8 @@ static enum rc find_staging(struct txn *txn, int64_t batch_id, struct err *err)
 {
 	AUTO(query_end) struct query query = {0};
 	enum rc rc = QUERY(&query, txn, err,
-		"SELECT c.id, c.priority, c.is_never_notnow FROM batch b JOIN command c ON c.id = b.command_id"
-		" WHERE b.id = ?1 AND b.seq IS NULL",
+		"SELECT c.id, c.priority, c.is_never_notnow, b.only_id"
+		" FROM batch b JOIN command c ON c.id = b.command_id WHERE b.id = ?1 AND b.seq IS NULL",
 		V_INT(batch_id));
 
 	if (rc == RC_OK)
@@ -141,8 +145,21 @@ static enum rc find_staging(struct txn *txn, int64_t batch_id, struct err *err)
 		.command_id = query_int(&query, 0),
 		.priority = query_int(&query, 1),
 		.is_never_notnow = query_int(&query, 2),
+		.only_id = query_int(&query, 3),
 	};
 	return RC_OK;
+}
+
+/* At most twice a batch. */
+static enum rc note_added(struct txn *txn, int64_t enrollment_id, struct err *err)
+{
+	struct staging *staging = &txn->staging;
+
+	if (staging->only_id == BATCH_OF_SEVERAL)
+		return RC_OK;
+	staging->only_id = staging->only_id == BATCH_OF_NOBODY ? enrollment_id : BATCH_OF_SEVERAL;
+	return DO(txn, err, "UPDATE batch SET only_id = ?2 WHERE id = ?1", V_INT(staging->batch_id),
+		V_INT(staging->only_id));
 }
 
 enum rc batch_add(struct txn *txn, int64_t batch_id, int64_t enrollment_id, bool *was_queued_r,
@@ -160,7 +177,7 @@ enum rc batch_add(struct txn *txn, int64_t batch_id, int64_t enrollment_id, bool
 			V_INT(staging->command_id), V_INT(enrollment_id), V_INT(batch_id), V_INT(QUEUE_QUEUED),
 			V_INT(staging->priority), V_INT(staging->is_never_notnow));
 	*was_queued_r = rc == RC_OK && txn_changes(txn) == 1;
-	return rc;
+	return *was_queued_r ? note_added(txn, enrollment_id, err) : rc;
 }
 
 enum rc batch_publish(struct txn *txn, int64_t batch_id, struct err *err)

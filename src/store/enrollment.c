@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "push_sql.h"
 #include "txn.h"
 
 static const struct {
@@ -201,7 +202,7 @@ enum rc enrollment_promote(struct txn *txn, int64_t id, struct err *err)
 		"UPDATE enrollment SET identity_id = p.identity_id, topic = p.topic, device_name = p.device_name,"
 		" model = p.model, model_name = p.model_name, product_name = p.product_name,"
 		" os_version = p.os_version, build_version = p.build_version, serial_number = p.serial_number,"
-		" imei = p.imei, meid = p.meid, state = ?2, enrolled_at = ?3, ended_at = 0"
+		" imei = p.imei, meid = p.meid, state = ?2, enrolled_at = ?3, ended_at = 0, token_dead_at = 0"
 		" FROM pending_enrollment p WHERE p.enrollment_id = enrollment.id AND enrollment.id = ?1",
 		V_INT(id), V_INT(ENROLLMENT_ENROLLED), V_INT(txn->now));
 
@@ -213,6 +214,8 @@ enum rc enrollment_promote(struct txn *txn, int64_t id, struct err *err)
 			" SELECT enrollment_id, 'Authenticate', received_at, sealed FROM pending_enrollment"
 			" WHERE enrollment_id = ?1",
 			V_INT(id));
+	if (rc == RC_OK)
+		rc = DO(txn, err, "DELETE FROM push WHERE enrollment_id = ?1", V_INT(id));
 	return rc == RC_OK ? enrollment_drop_pending(txn, id, err) : rc;
 }
 
@@ -252,7 +255,7 @@ enum rc enrollment_count_users(struct txn *txn, int64_t device_id, int64_t *coun
 enum rc enrollment_end_users(struct txn *txn, int64_t device_id, struct err *err)
 {
 	return DO(txn, err,
-		"UPDATE enrollment SET state = ?2, push_token = NULL, push_magic = '',"
+		"UPDATE enrollment SET state = ?2, push_token = NULL, push_magic = '', token_dead_at = 0,"
 		" ended_at = CASE ended_at WHEN 0 THEN ?3 ELSE ended_at END WHERE device_id = ?1",
 		V_INT(device_id), V_INT(ENROLLMENT_ENDED), V_INT(txn->now));
 }
@@ -261,7 +264,7 @@ static enum rc keep_token(struct txn *txn, int64_t id, const struct token_facts 
 	struct err *err)
 {
 	enum rc rc = DO(txn, err,
-		"UPDATE enrollment SET push_token = ?2, push_magic = ?3, topic = ?4, token_updated_at = ?5,"
+		"UPDATE enrollment SET push_token = ?2, push_magic = ?3, topic = ?4, token_updated_at = ?5, token_dead_at = 0,"
 		" user_short_name = coalesce(nullif(?6, ''), user_short_name),"
 		" user_long_name = coalesce(nullif(?7, ''), user_long_name),"
 		" is_not_on_console = ?8,"
@@ -289,6 +292,17 @@ static enum rc check_token(const struct token_facts *facts, struct err *err)
 	return rc;
 }
 
+/* What was pushed to another address, or to a token that was dead, reached nobody. */
+static enum rc forget_pushed(struct txn *txn, int64_t id, const struct token_facts *facts,
+	struct err *err)
+{
+	return DO(txn, err,
+		"UPDATE push SET pushed_seq = 0, tries = 0 WHERE enrollment_id = ?1 AND EXISTS"
+		" (SELECT 1 FROM enrollment WHERE id = ?1 AND"
+		" (push_token IS NOT ?2 OR push_magic <> ?3 OR topic <> ?4 OR token_dead_at > 0))",
+		V_INT(id), V_BLOB(facts->token), V_TEXT(facts->push_magic), V_TEXT(facts->topic));
+}
+
 enum rc enrollment_set_token(struct txn *txn, int64_t id, const struct token_facts *facts,
 	struct slice raw, struct err *err)
 {
@@ -296,6 +310,8 @@ enum rc enrollment_set_token(struct txn *txn, int64_t id, const struct token_fac
 	struct place place = message_place(id, "TokenUpdate");
 	enum rc rc = check_token(facts, err);
 
+	if (rc == RC_OK)
+		rc = forget_pushed(txn, id, facts, err);
 	if (rc == RC_OK)
 		rc = keep_token(txn, id, facts, err);
 	if (rc == RC_OK)
@@ -310,14 +326,21 @@ enum rc enrollment_set_token(struct txn *txn, int64_t id, const struct token_fac
 
 enum rc enrollment_drop_token(struct txn *txn, int64_t id, struct err *err)
 {
-	enum rc rc =
-		DO(txn, err, "UPDATE enrollment SET push_token = NULL, push_magic = '' WHERE id = ?1", V_INT(id));
+	enum rc rc = DO(txn, err,
+		"UPDATE enrollment SET push_token = NULL, push_magic = '', token_dead_at = 0 WHERE id = ?1",
+		V_INT(id));
 
 	return must_change(txn, rc, err);
 }
 
-enum rc enrollment_seen(struct txn *txn, int64_t id, int64_t seen_at, struct err *err)
+enum rc enrollment_seen(struct txn *txn, int64_t id, int64_t seen_at, bool *was_inactive_r,
+	struct err *err)
 {
+	enum rc rc = DO(txn, err, SQL_PUSH_ACTIVE_AGAIN, V_INT(id));
+
+	*was_inactive_r = rc == RC_OK && txn_changes(txn) > 0;
+	if (rc != RC_OK)
+		return rc;
 	return DO(txn, err, "UPDATE enrollment SET last_seen_at = ?2 WHERE id = ?1 AND last_seen_at < ?2",
 		V_INT(id), V_INT(seen_at));
 }

@@ -3,6 +3,7 @@
 
 #include "pomona/store/enrollment.h"
 #include "pomona/store/escrow.h"
+#include "pomona/store/push.h"
 #include "txn.h"
 
 _Static_assert(ESCROW_UNLOCK_TOKEN == 1 && ESCROW_BOOTSTRAP_TOKEN == 2, "numbers in SQL");
@@ -28,16 +29,22 @@ _Static_assert(ESCROW_UNLOCK_TOKEN == 1 && ESCROW_BOOTSTRAP_TOKEN == 2, "numbers
 	", (SELECT count(*) FROM queue q INDEXED BY queue_open WHERE q.enrollment_id = e.id" \
 	" AND q.state < 4 AND q.batch_id NOT IN (SELECT id FROM batch WHERE seq IS NULL))"
 
+#define PUSH_COLUMNS \
+	", u.pushed_at, u.outcome_at, u.status, u.reason, u.apns_id, u.tries, e.token_dead_at" \
+	", u.pushed_seq, u.seen_seq"
+
 #define SELECT_VIEW \
 	"SELECT e.id, e.device_id, e.kind, e.state, e.ext_id, e.identity_id, p.identity_id," \
 	" e.is_awaiting_configuration, d.ext_id" DEVICE_FACTS \
 	", e.user_short_name, e.user_long_name, e.created_at, e.enrolled_at, e.token_updated_at" \
 	", e.last_seen_at, e.ended_at, e.push_token IS NOT NULL" HAS_ESCROW("1") HAS_ESCROW("2") \
-		OPEN_COMMANDS \
-		", i.sha256, i.not_after FROM enrollment e" \
-		" LEFT JOIN pending_enrollment p ON p.enrollment_id = e.id" \
-		" LEFT JOIN enrollment d ON d.id = e.device_id" \
-		" LEFT JOIN identity i ON i.id = e.identity_id "
+		OPEN_COMMANDS ", i.sha256, i.not_after, e.inactive_at" PUSH_COLUMNS VIEW_FROM
+#define VIEW_FROM \
+	" FROM enrollment e" \
+	" LEFT JOIN pending_enrollment p ON p.enrollment_id = e.id" \
+	" LEFT JOIN enrollment d ON d.id = e.device_id" \
+	" LEFT JOIN identity i ON i.id = e.identity_id" \
+	" LEFT JOIN push u ON u.enrollment_id = e.id "
 
 static void read_enrollment(const struct query *query, struct enrollment *enrollment)
 {
@@ -77,10 +84,44 @@ static enum rc read_texts(const struct query *query, struct arena *arena,
 	return is_short ? err_set(err, RC_NO_MEMORY, "enrollments") : RC_OK;
 }
 
+/* Nine columns from `at`; those of a channel that was never pushed are NULL. */
+static enum rc read_push(const struct query *query, int at, struct arena *arena,
+	struct push_view *view, struct err *err)
+{
+	bool is_short = false;
+
+	view->pushed_at = query_int(query, at);
+	view->outcome_at = query_int(query, at + 1);
+	view->status = query_int(query, at + 2);
+	view->reason = query_str(query, at + 3, arena, &is_short);
+	view->apns_id = query_str(query, at + 4, arena, &is_short);
+	view->tries = query_int(query, at + 5);
+	view->token_dead_at = query_int(query, at + 6);
+	view->pushed_seq = query_int(query, at + 7);
+	view->seen_seq = query_int(query, at + 8);
+	return is_short ? err_set(err, RC_NO_MEMORY, "push state") : RC_OK;
+}
+
+enum rc push_view(struct txn *txn, int64_t enrollment_id, struct arena *arena,
+	struct push_view *view_r, struct err *err)
+{
+	AUTO(query_end) struct query query = {0};
+	enum rc rc = QUERY(&query, txn, err,
+		"SELECT e.id" PUSH_COLUMNS
+		" FROM enrollment e LEFT JOIN push u ON u.enrollment_id = e.id WHERE e.id = ?1",
+		V_INT(enrollment_id));
+
+	*view_r = (struct push_view){.reason = "", .apns_id = ""};
+	if (rc == RC_OK)
+		rc = query_row(&query, "enrollment", err);
+	return rc == RC_OK ? read_push(&query, 1, arena, view_r, err) : rc;
+}
+
 static enum rc read_view(const struct query *query, struct arena *arena,
 	struct enrollment_view *view, struct err *err)
 {
 	struct slice sha256 = query_bytes(query, 30);
+	enum rc rc = read_push(query, 33, arena, &view->push, err);
 
 	read_enrollment(query, &view->enrollment);
 	view->created_at = query_int(query, 21);
@@ -95,7 +136,8 @@ static enum rc read_view(const struct query *query, struct arena *arena,
 	if (sha256.len == sizeof(view->identity_sha256))
 		memcpy(view->identity_sha256, sha256.ptr, sha256.len);
 	view->identity_not_after = query_int(query, 31);
-	return read_texts(query, arena, view, err);
+	view->inactive_at = query_int(query, 32);
+	return rc == RC_OK ? read_texts(query, arena, view, err) : rc;
 }
 
 enum rc enrollment_view(struct txn *txn, int64_t id, struct arena *arena,
@@ -113,24 +155,33 @@ enum rc enrollment_view(struct txn *txn, int64_t id, struct arena *arena,
 /* What every list asks besides what it is found by. */
 #define AFTER \
 	" AND e.id > ?2 AND (?3 = 0 OR e.state = ?3) AND (?4 = 0 OR e.kind = ?4)" \
-	" AND (?5 = 0 OR e.device_id = ?5) ORDER BY e.id LIMIT ?6"
+	" AND (?5 = 0 OR e.device_id = ?5) AND (?6 = 0 OR (e.inactive_at > 0) = (?6 = 2))" \
+	" ORDER BY e.id LIMIT ?7"
+_Static_assert(ENROLLMENT_ACTIVE == 1 && ENROLLMENT_INACTIVE == 2, "numbers in SQL");
+
+#define LIST(query, txn, err, where, find) \
+	QUERY(query, txn, err, where AFTER, find, V_INT(filter->after_id), V_INT(filter->state), \
+		V_INT(filter->kind), V_INT(filter->device_id), V_INT(filter->activity), V_INT(filter->limit))
 
 static enum rc start_list(struct query *query, struct txn *txn,
 	const struct enrollment_filter *filter, struct err *err)
 {
-	struct value find = V_INT(filter->device_id);
-
 	if (filter->serial_number.len > 0)
-		return QUERY(query, txn, err,
-			SELECT_VIEW "WHERE e.serial_number = ?1 AND e.serial_number <> ''" AFTER,
-			V_TEXT(filter->serial_number), V_INT(filter->after_id), V_INT(filter->state),
-			V_INT(filter->kind), V_INT(filter->device_id), V_INT(filter->limit));
+		return LIST(query, txn, err, SELECT_VIEW "WHERE e.serial_number = ?1 AND e.serial_number <> ''",
+			V_TEXT(filter->serial_number));
 	if (filter->device_id != 0)
-		return QUERY(query, txn, err, SELECT_VIEW "WHERE e.device_id = ?1" AFTER, find,
-			V_INT(filter->after_id), V_INT(filter->state), V_INT(filter->kind), V_INT(filter->device_id),
-			V_INT(filter->limit));
-	return QUERY(query, txn, err, SELECT_VIEW "WHERE ?1 = 0" AFTER, find, V_INT(filter->after_id),
-		V_INT(filter->state), V_INT(filter->kind), V_INT(filter->device_id), V_INT(filter->limit));
+		return LIST(query, txn, err, SELECT_VIEW "WHERE e.device_id = ?1", V_INT(filter->device_id));
+	if (filter->activity == ENROLLMENT_INACTIVE) /* few, and an index has them alone */
+		return LIST(query, txn, err, SELECT_VIEW "WHERE ?1 = 0 AND e.inactive_at > 0", V_INT(0));
+	return LIST(query, txn, err, SELECT_VIEW "WHERE ?1 = 0", V_INT(0));
+}
+
+static enum rc check_filter(const struct enrollment_filter *filter, struct err *err)
+{
+	if (filter->activity < ENROLLMENT_ANY_ACTIVITY || filter->activity > ENROLLMENT_INACTIVE)
+		return err_set(err, RC_INVALID, "activity: %d, want %d..%d", filter->activity,
+			ENROLLMENT_ANY_ACTIVITY, ENROLLMENT_INACTIVE);
+	return limit_check(filter->limit, err);
 }
 
 enum rc enrollment_list(struct txn *txn, const struct enrollment_filter *filter,
@@ -139,7 +190,7 @@ enum rc enrollment_list(struct txn *txn, const struct enrollment_filter *filter,
 	AUTO(query_end) struct query query = {0};
 	void *list = NULL;
 	bool is_row = true;
-	enum rc rc = limit_check(filter->limit, err);
+	enum rc rc = check_filter(filter, err);
 
 	*count_r = 0;
 	if (rc == RC_OK)

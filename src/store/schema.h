@@ -10,6 +10,7 @@
 #include "db.h"
 
 extern const char schema_0001[];
+extern const char schema_0002[];
 
 /* Reads only. RC_UNSUPPORTED: newer than this program; RC_CORRUPT: not a database of ours. */
 enum rc schema_check(struct db *db, const char *path, int64_t *version_r, struct err *err) MUST_USE;

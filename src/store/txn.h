@@ -10,6 +10,7 @@
 #include "db.h"
 #include "pomona/base/clock.h"
 #include "pomona/pki/seal.h"
+#include "pomona/store/enrollment.h"
 #include "pomona/store/queue.h"
 #include "pomona/store/store.h"
 
@@ -23,9 +24,10 @@ struct txn {
 	/* What the running job changed in the totals of finished rows, by state; open states stay 0. */
 	int64_t finished[QUEUE_STATE_END];
 	struct staging {
-		int64_t batch_id, command_id, priority, is_never_notnow;
-	} staging;             /* the batch that the running job adds to; batch_id 0: none */
-	struct txn *next_free; /* the pool's */
+		int64_t batch_id, command_id, priority, is_never_notnow, only_id;
+	} staging; /* the batch that the running job adds to; batch_id 0: none */
+	uint8_t lent[2 * ENROLLMENT_FACT_BYTES_MAX]; /* push_target_read()'s: texts until the next verb */
+	struct txn *next_free;                       /* the pool's */
 };
 
 /* Adds to the totals in `counter`. */
@@ -35,7 +37,7 @@ enum rc totals_write(struct txn *txn, const int64_t finished[static QUEUE_STATE_
 enum rc staged_delete(struct txn *txn, struct err *err) MUST_USE;
 
 /* Places that sealed blobs are bound to, "result/7/12". */
-enum { PLACE_BYTES = 192 };
+enum { PLACE_BYTES = 288 };
 struct place {
 	char text[PLACE_BYTES];
 };

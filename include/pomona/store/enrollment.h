@@ -82,14 +82,14 @@ enum rc enrollment_set_pending(struct txn *txn, int64_t id, int64_t identity_id,
 	const struct device_facts *facts, struct slice raw, struct err *err) MUST_USE;
 enum rc enrollment_drop_pending(struct txn *txn, int64_t id, struct err *err) MUST_USE;
 /* The pending identity becomes the pin, its facts the device's; state ENROLLED; enrolled_at is
- * now. */
+ * now. What became of pushes is forgotten. */
 enum rc enrollment_promote(struct txn *txn, int64_t id, struct err *err) MUST_USE;
 enum rc enrollment_set_state(struct txn *txn, int64_t id, enum enrollment_state state,
 	struct err *err) MUST_USE;
 /* User channels of the device in whatever state. */
 enum rc enrollment_count_users(struct txn *txn, int64_t device_id, int64_t *count_r,
 	struct err *err) MUST_USE;
-/* All user channels of the device become ENDED and lose their push tokens. */
+/* All user channels of the device become ENDED and lose their push tokens, dead ones too. */
 enum rc enrollment_end_users(struct txn *txn, int64_t device_id, struct err *err) MUST_USE;
 
 struct token_facts { /* what a TokenUpdate carries besides UnlockToken */
@@ -98,15 +98,30 @@ struct token_facts { /* what a TokenUpdate carries besides UnlockToken */
 	bool has_awaiting_configuration, is_awaiting_configuration;
 	bool is_not_on_console;
 };
-/* Keeps token, magic, topic and the sealed raw message; token_updated_at is now. */
+/*
+ * Keeps token, magic, topic and the sealed raw message; token_updated_at is now. The token is alive again. Where
+ * one of the three is new or the token was dead, open work is to be pushed for once more: pushed_seq is 0.
+ */
 enum rc enrollment_set_token(struct txn *txn, int64_t id, const struct token_facts *facts,
 	struct slice raw, struct err *err) MUST_USE;
 enum rc enrollment_drop_token(struct txn *txn, int64_t id, struct err *err) MUST_USE;
-/* Later times only: an earlier `seen_at` changes nothing. */
-enum rc enrollment_seen(struct txn *txn, int64_t id, int64_t seen_at, struct err *err) MUST_USE;
+/* last_seen_at never goes back. An inactive one is active again: *was_inactive_r. */
+enum rc enrollment_seen(struct txn *txn, int64_t id, int64_t seen_at, bool *was_inactive_r,
+	struct err *err) MUST_USE;
 /* Deletes a device that is not ENROLLED, with users, queue, results, escrow; its identities lose
  * their owner. RC_EXISTS otherwise. */
 enum rc enrollment_forget(struct txn *txn, int64_t id, struct err *err) MUST_USE;
+
+/* What became of pushes (see push.h), for people: strings in the arena, "" and 0 where nothing is known. */
+struct push_view {
+	int64_t pushed_at;  /* the last that APNs took */
+	int64_t outcome_at; /* the last outcome of whatever kind */
+	int64_t status;
+	const char *reason, *apns_id;
+	int64_t tries;
+	int64_t token_dead_at;
+	int64_t pushed_seq, seen_seq;
+};
 
 /* For people: everything known, strings in the arena ("" where nothing is known), times 0 where
  * never. */
@@ -116,13 +131,17 @@ struct enrollment_view {
 	const char *topic, *device_name, *model, *model_name, *product_name, *os_version, *build_version,
 		*serial_number, *imei, *meid, *user_short_name, *user_long_name;
 	int64_t created_at, enrolled_at, token_updated_at, last_seen_at, ended_at;
+	int64_t inactive_at; /* silent for too long since then; 0: active */
 	bool has_push_token, has_unlock_token, has_bootstrap_token;
 	int64_t open_commands;
 	uint8_t identity_sha256[32]; /* all zero: none */
 	int64_t identity_not_after;
+	struct push_view push;
 };
 enum rc enrollment_view(struct txn *txn, int64_t id, struct arena *arena,
 	struct enrollment_view *view_r, struct err *err) MUST_USE;
+
+enum enrollment_activity { ENROLLMENT_ANY_ACTIVITY, ENROLLMENT_ACTIVE, ENROLLMENT_INACTIVE };
 
 struct enrollment_filter {
 	int64_t after_id;           /* the cursor: ids greater than this, in order */
@@ -130,6 +149,7 @@ struct enrollment_filter {
 	int state, kind;            /* 0: any */
 	struct slice serial_number; /* empty: any */
 	int64_t device_id;          /* the users of this device; 0: any */
+	int activity;               /* enum enrollment_activity */
 };
 enum rc enrollment_list(struct txn *txn, const struct enrollment_filter *filter,
 	struct arena *arena, struct enrollment_view **views_r, size_t *count_r, struct err *err) MUST_USE;

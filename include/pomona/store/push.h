@@ -39,10 +39,11 @@ enum rc push_work_open(struct txn *txn, int64_t after_id, struct push_work *rows
 	size_t *count_r, struct err *err) MUST_USE;
 /*
  * Open rows of batches published after the cursor, in the order of (seq, enrollment). The cursor moves on; fewer
- * than `max` rows: all that the transaction sees was given, and cursor->seq is the last seq.
+ * than `max` rows: all that the transaction sees was given, and the cursor is {last seq, 0}.
  */
 struct push_cursor {
-	int64_t seq, enrollment_id;
+	int64_t seq;           /* given up to this batch ... */
+	int64_t enrollment_id; /* ... and of it up to this enrollment; 0: all of it */
 };
 enum rc push_work_since(struct txn *txn, struct push_cursor *cursor, struct push_work *rows,
 	size_t max, size_t *count_r, struct err *err) MUST_USE;
@@ -79,7 +80,8 @@ struct push_outcome {
 	const char *apns_id;
 	int64_t tries;
 	bool is_dead; /* the token is dead: marked only while `token` is still the enrollment's */
-	struct slice token;
+	struct slice
+		token; /* that it went to; where it is not the enrollment's any more, pushed_seq counts for nothing */
 };
 /* An enrollment that is gone is no fault. */
 enum rc push_outcome_write(struct txn *txn, const struct push_outcome *outcome, struct err *err)
@@ -101,7 +103,7 @@ enum rc push_walk(struct txn *txn, int64_t after_id, struct push_walk_row *rows,
 /* Where the walk is, so that a restart goes on there. */
 enum rc push_walk_cursor_get(struct txn *txn, int64_t *after_id_r, struct err *err) MUST_USE;
 enum rc push_walk_cursor_set(struct txn *txn, int64_t after_id, struct err *err) MUST_USE;
-/* How many the walk has to pass: an estimate is enough. */
+/* How many the walk has to pass. Counts along an index: for once a pass, not for each step. */
 enum rc push_walk_size(struct txn *txn, int64_t *count_r, struct err *err) MUST_USE;
 /* inactive_at becomes now if it was last seen before `seen_before` and is active; *was_changed_r. */
 enum rc enrollment_set_inactive(struct txn *txn, int64_t id, int64_t seen_before,
@@ -137,16 +139,7 @@ struct push_topic_view {
 enum rc push_topic_list(struct txn *txn, int limit, struct arena *arena,
 	struct push_topic_view **views_r, size_t *count_r, struct err *err) MUST_USE;
 
-/* For people, of one enrollment; strings in the arena, "" and 0 where nothing is known. */
-struct push_view {
-	int64_t pushed_at;  /* the last that APNs took */
-	int64_t outcome_at; /* the last outcome of whatever kind */
-	int64_t status;
-	const char *reason, *apns_id;
-	int64_t tries;
-	int64_t token_dead_at;
-	int64_t pushed_seq, seen_seq;
-};
+/* For people: see struct push_view in enrollment.h. RC_NOT_FOUND: no such enrollment. */
 enum rc push_view(struct txn *txn, int64_t enrollment_id, struct arena *arena,
 	struct push_view *view_r, struct err *err) MUST_USE;
 

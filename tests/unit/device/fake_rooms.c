@@ -175,13 +175,24 @@ bool txn_is_slice_over(const struct txn *txn)
 	return false;
 }
 
-enum rc enrollment_seen(struct txn *txn, int64_t id, int64_t seen_at, struct err *err)
+enum rc enrollment_seen(struct txn *txn, int64_t id, int64_t seen_at, bool *was_inactive_r,
+	struct err *err)
 {
 	(void)txn;
 	(void)id;
 	(void)seen_at;
 	(void)err;
+	*was_inactive_r = false;
 	return RC_OK;
+}
+
+enum rc enrollment_by_id(struct txn *txn, int64_t id, struct enrollment *enrollment_r,
+	struct err *err)
+{
+	(void)txn;
+	(void)id;
+	*enrollment_r = (struct enrollment){0};
+	return err_set(err, RC_NOT_FOUND, "nobody was inactive");
 }
 
 enum rc sender_establish(struct txn *txn, const struct credential *credential,

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -21,6 +22,7 @@ static struct {
 	int rows_a_slice; /* 0: all */
 	int rows;         /* of the slice that runs */
 	int64_t forgotten_id;
+	int64_t inactive_from; /* those with greater ids come back */
 	enum rc fault;
 	int64_t seen_at[IDS_MAX];
 	int64_t written;
@@ -29,9 +31,11 @@ static struct {
 
 static struct presence *presence;
 
-enum rc enrollment_seen(struct txn *txn, int64_t id, int64_t seen_at, struct err *err)
+enum rc enrollment_seen(struct txn *txn, int64_t id, int64_t seen_at, bool *was_inactive_r,
+	struct err *err)
 {
 	(void)txn;
+	*was_inactive_r = id >= store.inactive_from;
 	store.rows++;
 	if (id == store.forgotten_id)
 		return err_set(err, RC_NOT_FOUND, "no such enrollment");
@@ -42,6 +46,15 @@ enum rc enrollment_seen(struct txn *txn, int64_t id, int64_t seen_at, struct err
 	store.written++;
 	if (store.on_row != NULL)
 		store.on_row(id, seen_at);
+	return RC_OK;
+}
+
+enum rc enrollment_by_id(struct txn *txn, int64_t id, struct enrollment *enrollment_r,
+	struct err *err)
+{
+	(void)txn;
+	(void)err;
+	(void)snprintf(enrollment_r->ext_id, sizeof(enrollment_r->ext_id), "UDID-%lld", (long long)id);
 	return RC_OK;
 }
 
@@ -94,6 +107,7 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&store, 0, sizeof(store));
+	store.inactive_from = INT64_MAX;
 	log_set_level(LOG_LEVEL_ERROR);
 	presence = presence_new();
 	return presence == NULL;
@@ -329,6 +343,72 @@ static void the_last_flush_waits_until_all_is_written(void **state)
 	assert_int_equal(presence_flush_wait(presence, NULL, &err), RC_OK);
 }
 
+/* Lines of the log that `fn` writes, where they have the word. */
+static size_t count_lines(void (*fn)(void), const char *word)
+{
+	static char text[65536];
+	FILE *file = tmpfile();
+	size_t count = 0;
+	size_t len;
+
+	assert_non_null(file);
+	log_set_level(LOG_LEVEL_INFO);
+	log_set_fd(fileno(file));
+	fn();
+	log_set_fd(2);
+	log_set_level(LOG_LEVEL_ERROR);
+	rewind(file);
+	len = fread(text, 1, sizeof(text) - 1, file);
+	text[len] = '\0';
+	(void)fclose(file);
+	for (const char *at = strstr(text, word); at != NULL; at = strstr(at + 1, word))
+		count++;
+	return count;
+}
+
+static void lose(void)
+{
+	turn(RC_IO);
+}
+
+static void commit(void)
+{
+	while (store.waiting != NULL)
+		turn(RC_OK);
+}
+
+static void who_was_inactive_is_named_once_it_is_durable(void **state)
+{
+	(void)state;
+	store.inactive_from = 3;
+	for (int64_t id = 1; id <= 4; id++)
+		assert_true(presence_note(presence, id, 10));
+	flush();
+	assert_int_equal(count_lines(lose, "enrollment_active"), 0);
+	flush();
+	assert_int_equal(count_lines(commit, "event=enrollment_active device=UDID-4\n"), 1);
+	assert_true(presence_note(presence, 3, 10));
+	flush();
+	assert_int_equal(count_lines(commit, "event=enrollment_active device="), 1);
+}
+
+static void return_many(void)
+{
+	store.rows_a_slice = 7;
+	store.inactive_from = 1;
+	for (int64_t id = 1; id <= 100; id++)
+		assert_true(presence_note(presence, id, 10));
+	flush();
+	commit();
+}
+
+static void a_fleet_that_comes_back_does_not_fill_the_log(void **state)
+{
+	(void)state;
+	assert_int_equal(count_lines(return_many, "enrollment_active "), 20);
+	assert_int_equal(count_lines(return_many, "enrollments_active count=100 not_logged=80\n"), 1);
+}
+
 static void *note_many(void *arg)
 {
 	int64_t seen_at = *(const int64_t *)arg;
@@ -377,6 +457,8 @@ int main(void)
 		WITH_PRESENCE(an_enrollment_that_was_forgotten_holds_up_no_other),
 		WITH_PRESENCE(what_comes_while_a_flush_runs_stays_for_the_next),
 		WITH_PRESENCE(the_last_flush_waits_until_all_is_written),
+		WITH_PRESENCE(who_was_inactive_is_named_once_it_is_durable),
+		WITH_PRESENCE(a_fleet_that_comes_back_does_not_fill_the_log),
 		WITH_PRESENCE(threads_note_side_by_side_while_it_is_flushed),
 	};
 

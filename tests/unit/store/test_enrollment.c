@@ -325,12 +325,14 @@ static void test_last_seen_never_goes_back(void **state)
 {
 	struct fixture *f = *state;
 	int64_t id = add_device(f, "UDID-1");
+	bool was_inactive = true;
 	struct err err;
 
-	assert_ok(enrollment_seen(fixture_write(f), id, T0 + 5, &err), &err);
-	assert_ok(enrollment_seen(fixture_write(f), id, T0 + 3, &err), &err);
+	assert_ok(enrollment_seen(fixture_write(f), id, T0 + 5, &was_inactive, &err), &err);
+	assert_false(was_inactive);
+	assert_ok(enrollment_seen(fixture_write(f), id, T0 + 3, &was_inactive, &err), &err);
 	assert_int_equal(view(f, id).last_seen_at, T0 + 5);
-	assert_ok(enrollment_seen(fixture_write(f), id, T0 + 6, &err), &err);
+	assert_ok(enrollment_seen(fixture_write(f), id, T0 + 6, &was_inactive, &err), &err);
 	assert_int_equal(view(f, id).last_seen_at, T0 + 6);
 }
 

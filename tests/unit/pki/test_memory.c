@@ -6,11 +6,13 @@
 #include <cmocka.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "forge.h"
 #include "pomona/pki/authority.h"
+#include "pomona/pki/push_cert.h"
 #include "pomona/pki/seal.h"
 #include "pomona/pki/trust.h"
 
@@ -184,12 +186,65 @@ static void short_memory_fails_sealing_and_spoils_nothing(void **state)
 	assert_true(seal_and_open());
 }
 
+/* A self-signed push certificate with its encrypted key: made before memory runs short. */
+static struct slice push_pem;
+static const char push_password[] = "password";
+
+static void make_push_pem(void)
+{
+	const struct forge_params params = {.common_name = "APSP"};
+	AUTO(forged_free) struct forged *leaf = forge(&params);
+	X509_NAME *name = X509_NAME_dup(X509_get_subject_name(leaf->cert));
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *bytes;
+	long len;
+
+	assert_int_equal(X509_NAME_add_entry_by_NID(name, NID_userId, MBSTRING_UTF8,
+																			(const unsigned char *)"com.apple.mgmt.External.1", -1, -1, 0),
+		1);
+	assert_int_equal(X509_set_subject_name(leaf->cert, name), 1);
+	X509_NAME_free(name);
+	forged_sign(leaf, leaf->key, "SHA256");
+	assert_int_equal(PEM_write_bio_X509(bio, leaf->cert), 1);
+	assert_int_equal(PEM_write_bio_PKCS8PrivateKey(bio, leaf->key, EVP_aes_128_cbc(), push_password,
+																			(int)strlen(push_password), NULL, NULL),
+		1);
+	len = BIO_get_mem_data(bio, &bytes);
+	push_pem = slice_of(OPENSSL_memdup(bytes, (size_t)len), (size_t)len);
+	BIO_free(bio);
+}
+
+static bool read_push_cert(void)
+{
+	struct slice no_key = {NULL, 0};
+	enum push_cert_part part;
+	struct push_cert cert;
+	struct err err;
+	enum rc rc = push_cert_read(push_pem, no_key, push_password, &cert, &part, &err);
+
+	if (rc == RC_OK)
+		push_cert_fini(&cert);
+	else
+		assert_null(cert.key_pem.ptr);
+	return rc == RC_OK;
+}
+
+static void short_memory_leaves_no_half_push_certificate(void **state)
+{
+	(void)state;
+	make_push_pem();
+	assert_true(read_push_cert());
+	assert_true(fail_each(read_push_cert) > 10);
+	forge_free(&push_pem);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(short_memory_never_makes_a_foreign_certificate_good),
 		cmocka_unit_test(short_memory_makes_no_half_certificate),
 		cmocka_unit_test(short_memory_fails_sealing_and_spoils_nothing),
+		cmocka_unit_test(short_memory_leaves_no_half_push_certificate),
 	};
 
 	/* Refused once OpenSSL has allocated anything. */

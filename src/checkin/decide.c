@@ -56,6 +56,22 @@ enum rc checkin_reply(const struct visit *visit, const char *key, struct plist_n
 	return plist_write_xml(doc, &visit->outcome->body, visit->err);
 }
 
+/*
+ * What a pending identity says is no word of the channel that waits to be woken, nor is what was
+ * noted for the device because the user has no channel.
+ */
+static void tell_contact(const struct visit *visit)
+{
+	const struct sender *sender = visit->sender;
+	struct outcome *outcome = visit->outcome;
+
+	if (checkin_is_refused(visit) || outcome->contact != OUTCOME_CONTACT_NONE)
+		return;
+	if (visit->message->type != CHECKIN_AUTHENTICATE && sender->standing == STANDING_PINNED &&
+		sender->is_channel_known && outcome->channel_id == sender->channel.id)
+		outcome->contact = OUTCOME_CONTACT_MESSAGE;
+}
+
 enum rc checkin_decide(struct txn *txn, const struct checkin_policy *policy,
 	const struct credential *credential, const struct checkin_message *message,
 	struct outcome *outcome, struct err *err)
@@ -83,5 +99,8 @@ enum rc checkin_decide(struct txn *txn, const struct checkin_policy *policy,
 	rc = judge_sender(txn, &judge, &sender, outcome, err);
 	if (rc != RC_OK || outcome->refusal != REFUSAL_NONE)
 		return rc;
-	return deciders[message->type](&visit);
+	rc = deciders[message->type](&visit);
+	if (rc == RC_OK)
+		tell_contact(&visit);
+	return rc;
 }

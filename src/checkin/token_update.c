@@ -70,6 +70,7 @@ static enum rc keep_tokens(const struct visit *visit)
 	if (rc == RC_OK && message->unlock_token.len != 0)
 		rc = escrow_put(visit->txn, device_id, ESCROW_UNLOCK_TOKEN, message->unlock_token, visit->err);
 	visit->outcome->channel_id = device_id;
+	visit->outcome->contact = OUTCOME_CONTACT_TOKEN;
 	return rc;
 }
 
@@ -121,6 +122,7 @@ static enum rc decide_user(const struct visit *visit)
 		rc =
 			enrollment_set_token(visit->txn, id, &visit->message->token, visit->message->raw, visit->err);
 	visit->outcome->channel_id = id;
+	visit->outcome->contact = OUTCOME_CONTACT_TOKEN;
 	visit->outcome->event = is_live ? "user_token_updated" : "user_enrolled";
 	return rc;
 }

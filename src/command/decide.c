@@ -5,6 +5,7 @@
 
 #include "pomona/identity/judge.h"
 #include "pomona/store/admin.h"
+#include "pomona/store/push.h"
 
 /* A queue of bodies that do not open is put aside in slices; the rest comes with the next message. */
 enum { CORRUPT_SKIPPED_MAX = 64 };
@@ -105,6 +106,16 @@ static enum rc hand_out_first(const struct turn *turn, bool is_held)
 	return RC_NOT_FOUND;
 }
 
+/* The reply is empty though work is open. What was published up to now had its chance with this reply. */
+static enum rc tell_held(const struct turn *turn)
+{
+	if (turn->result->status == RESULT_NOTNOW)
+		turn->outcome->contact = OUTCOME_CONTACT_RESTING;
+	else
+		turn->outcome->contact = OUTCOME_CONTACT_HELD;
+	return queue_last_seq(turn->txn, &turn->outcome->seen_seq, turn->err);
+}
+
 static enum rc give_next(const struct turn *turn)
 {
 	bool is_held = false;
@@ -114,7 +125,9 @@ static enum rc give_next(const struct turn *turn)
 		rc = hand_out_first(turn, is_held);
 	if (rc == RC_OK)
 		turn->outcome->content_type = OUTCOME_PLIST_TYPE;
-	return rc == RC_NOT_FOUND ? RC_OK : rc;
+	if (rc != RC_NOT_FOUND)
+		return rc;
+	return is_held ? tell_held(turn) : RC_OK;
 }
 
 static enum rc take_turn(const struct turn *turn)
@@ -154,8 +167,10 @@ enum rc result_decide(struct txn *txn, const struct unenroll_policy *policy,
 	if (rc != RC_OK || outcome->refusal != REFUSAL_NONE)
 		return rc;
 	outcome->channel_id = sender.is_channel_known ? sender.channel.id : sender.device.id;
-	if (sender.is_channel_known)
+	if (sender.is_channel_known) {
+		outcome->contact = OUTCOME_CONTACT_MESSAGE;
 		return take_turn(&turn);
+	}
 	if (result->status != RESULT_IDLE)
 		outcome->event = "result_unknown";
 	return RC_OK;
@@ -186,6 +201,7 @@ enum rc result_try_idle(struct txn *txn, const struct credential *credential,
 	if (rc != RC_OK || is_open)
 		return rc;
 	outcome->channel_id = sender.channel.id;
+	outcome->contact = OUTCOME_CONTACT_MESSAGE;
 	*is_answered_r = true;
 	return RC_OK;
 }

@@ -15,13 +15,24 @@ enum { OUTCOME_BODY_BYTES_MAX = 64 * 1024 * 1024 };
 /* The content type of every body that devices are sent here. */
 #define OUTCOME_PLIST_TYPE "application/xml; charset=UTF-8"
 
+/* What the message tells about the channel's need to be woken; the rules of waking are in push/. */
+enum outcome_contact {
+	OUTCOME_CONTACT_NONE,    /* refused, or nothing that the channel itself said */
+	OUTCOME_CONTACT_MESSAGE, /* it spoke to us */
+	OUTCOME_CONTACT_RESTING, /* empty reply to a NotNow, with work held: it comes again by itself */
+	OUTCOME_CONTACT_HELD,    /* empty reply to another status, with work held: it does not */
+	OUTCOME_CONTACT_TOKEN,   /* its TokenUpdate was taken */
+};
+
 struct outcome {
 	unsigned http_status;
 	const char *content_type; /* NULL with an empty body */
 	struct buf body;          /* owned: outcome_fini() */
 	enum refusal refusal;
 	int64_t channel_id; /* the enrollment that was in contact; 0: none. For last-seen and waking */
-	const char *event;  /* our word for the log line ("enrolled", "command_answered"); NULL: quiet */
+	enum outcome_contact contact;
+	int64_t seen_seq;  /* of RESTING and HELD: queue_last_seq() of the decision's transaction */
+	const char *event; /* our word for the log line ("enrolled", "command_answered"); NULL: quiet */
 	char text[REFUSAL_TEXT_BYTES]; /* what exactly was wrong, for body and log */
 };
 

@@ -116,7 +116,9 @@ static unsigned check_outcome(const struct talk *talk)
 	if (outcome->refusal != REFUSAL_NONE) {
 		assert_int_equal(outcome->body.len, 0);
 		assert_int_equal(outcome->channel_id, 0);
+		assert_int_equal(outcome->contact, OUTCOME_CONTACT_NONE);
 	}
+	assert_true(outcome->contact == OUTCOME_CONTACT_NONE || outcome->channel_id != 0);
 	return outcome->http_status;
 }
 
@@ -154,6 +156,7 @@ unsigned talk_command(struct talk *talk, const struct credential *credential, co
 	AUTO(arena_free) struct arena *arena = arena_new(ARENA_BYTES);
 	struct result result;
 	struct decision decision = {talk, credential, NULL, &result};
+	enum outcome_contact contact;
 	unsigned snapshot;
 
 	assert_non_null(arena);
@@ -163,12 +166,14 @@ unsigned talk_command(struct talk *talk, const struct credential *credential, co
 		return refuse_unread(talk);
 	snapshot = try_idle(talk, &decision);
 	talk->was_snapshot_enough = snapshot != 0;
+	contact = talk->outcome.contact;
 	if (snapshot != 0)
 		assert_int_equal(talk->outcome.body.len, 0);
 	/* The long way must say the same, so it is always gone. */
 	world_write(&talk->world, decide, &decision);
 	if (snapshot != 0) {
 		assert_int_equal(talk->outcome.http_status, snapshot);
+		assert_int_equal(talk->outcome.contact, contact);
 		assert_int_equal(talk->outcome.body.len, 0);
 	}
 	return check_outcome(talk);

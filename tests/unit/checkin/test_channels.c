@@ -88,6 +88,47 @@ static void a_users_queue_is_apart_from_its_devices(void **state)
 	assert_int_equal(talk_queue_state(talk, "D:U", "for-user", NULL), QUEUE_DONE);
 }
 
+static void check_contact(struct talk *talk, enum outcome_contact want, const char *ext_id)
+{
+	struct enrollment enrollment;
+
+	assert_int_equal(talk->outcome.contact, want);
+	assert_int_equal(talk->outcome.seen_seq, 0);
+	if (want == OUTCOME_CONTACT_NONE)
+		return;
+	assert_true(world_find(&talk->world, ext_id, &enrollment));
+	assert_int_equal(talk->outcome.channel_id, enrollment.id);
+}
+
+static void each_message_tells_what_it_means_for_waking(void **state)
+{
+	struct talk *talk = *state;
+
+	talk->policy.is_user_authenticate_gone = false;
+	assert_int_equal(talk_authenticate(talk, &a, D), 200);
+	check_contact(talk, OUTCOME_CONTACT_NONE, NULL);
+	assert_int_equal(talk_token_update(talk, &a, D), 200);
+	check_contact(talk, OUTCOME_CONTACT_TOKEN, "D");
+	assert_int_equal(talk_token_update(talk, &a, D), 200);
+	check_contact(talk, OUTCOME_CONTACT_TOKEN, "D");
+	assert_int_equal(talk_token_update(talk, &a, U), 200);
+	check_contact(talk, OUTCOME_CONTACT_TOKEN, "D:U");
+	assert_int_equal(talk_checkin(talk, &a, TALK_STR("MessageType", "UserAuthenticate") U), 200);
+	check_contact(talk, OUTCOME_CONTACT_NONE, NULL); /* its password was asked for, not its queue */
+	assert_int_equal(talk_checkin(talk, &a, TALK_STR("MessageType", "GetBootstrapToken") D), 200);
+	check_contact(talk, OUTCOME_CONTACT_MESSAGE, "D");
+	assert_int_equal(talk_authenticate(talk, &b, D), 200);
+	check_contact(talk, OUTCOME_CONTACT_NONE, NULL);
+	assert_int_equal(talk_check_out(talk, &b, D), 200);
+	check_contact(talk, OUTCOME_CONTACT_NONE, NULL);
+	assert_int_equal(talk_check_out(talk, &a, TALK_USER("D", "NEVER")), 200);
+	check_contact(talk, OUTCOME_CONTACT_NONE, NULL);
+	assert_int_equal(talk_check_out(talk, &a, U), 200);
+	check_contact(talk, OUTCOME_CONTACT_MESSAGE, "D:U");
+	assert_int_equal(talk_check_out(talk, &a, D), 200);
+	check_contact(talk, OUTCOME_CONTACT_MESSAGE, "D");
+}
+
 static void check_out_ends_the_device_and_its_users(void **state)
 {
 	struct talk *talk = *state;
@@ -255,6 +296,7 @@ int main(void)
 		TEST(a_user_enrolls_under_its_enrolled_device_only),
 		TEST(users_of_every_kind_have_their_own_id),
 		TEST(a_users_queue_is_apart_from_its_devices),
+		TEST(each_message_tells_what_it_means_for_waking),
 		TEST(check_out_ends_the_device_and_its_users),
 		TEST(a_device_that_left_is_given_nothing_but_loses_no_answer),
 		TEST(a_device_that_left_may_not_send_new_kinds_of_messages),

@@ -13,6 +13,7 @@
 #include "model.h"
 #include "pomona/base/codec.h"
 #include "pomona/base/rand.h"
+#include "pomona/store/push.h"
 
 /*
  * Many devices and their users talk at random, an administrator sends, cancels, orders removals and forgets,
@@ -20,7 +21,13 @@
  * printed; POMONA_SEED=<number> plays the same conversation again.
  */
 
-enum { STEPS = 6000, ALL_IS_CHECKED_EVERY = 250, ID_BYTES = 256, ARENA_BYTES = 8 << 20 };
+enum {
+	STEPS = 6000,
+	ALL_IS_CHECKED_EVERY = 250,
+	ID_BYTES = 256,
+	ARENA_BYTES = 8 << 20,
+	CONTACTS = OUTCOME_CONTACT_TOKEN + 1,
+};
 
 struct play {
 	struct talk talk;
@@ -29,7 +36,7 @@ struct play {
 	int last_given[MODEL_DEVICES][MODEL_CHANNELS];                /* command, or NOBODY */
 	bool is_final[MODEL_DEVICES][MODEL_CHANNELS][MODEL_COMMANDS]; /* had a final status accepted */
 	char step[256]; /* what is being done, for the message of a failure */
-	unsigned statuses[600], given;
+	unsigned statuses[600], given, contacts[CONTACTS];
 };
 
 #define CHECK(play, condition) \
@@ -221,6 +228,30 @@ static void check_database(struct play *play, int device)
 
 /* ---- what devices do */
 
+/* The sequence of the database as it is after the step, which alone has touched it. */
+static int64_t last_seq(struct play *play)
+{
+	struct txn *txn;
+	int64_t seq = 0;
+	struct err err = {0};
+
+	assert_int_equal(store_read_begin(play->talk.world.store, &txn, &err), RC_OK);
+	assert_int_equal(queue_last_seq(txn, &seq, &err), RC_OK);
+	store_read_end(play->talk.world.store, &txn);
+	return seq;
+}
+
+static void check_contact(struct play *play, enum outcome_contact want)
+{
+	const struct outcome *outcome = &play->talk.outcome;
+	bool is_held = want == OUTCOME_CONTACT_RESTING || want == OUTCOME_CONTACT_HELD;
+
+	play->contacts[want]++;
+	if (outcome->contact != want)
+		fail_msg("%s: contact %d, want %d", play->step, outcome->contact, want);
+	CHECK(play, outcome->seen_seq == (is_held ? last_seq(play) : 0));
+}
+
 static void check_reply(struct play *play, unsigned status, struct model_reply want)
 {
 	const char *given = talk_given(&play->talk);
@@ -232,6 +263,7 @@ static void check_reply(struct play *play, unsigned status, struct model_reply w
 	if (strcmp(given, want.given == NOBODY ? "" : uuid_of(want.given)) != 0)
 		fail_msg("%s: given \"%s\", want \"%s\"", play->step, given,
 			want.given == NOBODY ? "" : uuid_of(want.given));
+	check_contact(play, want.contact);
 }
 
 static void note_given(struct play *play, int device, int channel, struct model_reply reply)
@@ -556,6 +588,8 @@ static void converse(uint64_t seed)
 	/* A conversation in which nothing happens would prove nothing. */
 	assert_true(play->statuses[200] > STEPS / 5 && play->given > STEPS / 20);
 	assert_true(play->statuses[401] > 0 && play->statuses[403] > 0);
+	for (int i = 0; i < CONTACTS; i++)
+		assert_true(play->contacts[i] > 0);
 	talk_close(&play->talk);
 	free(play);
 }

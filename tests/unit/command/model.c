@@ -4,9 +4,11 @@
 #include <assert.h>
 #include <string.h>
 
-static const struct model_reply ok = {200, NOBODY};
-static const struct model_reply no = {403, NOBODY};
-static const struct model_reply leave = {401, NOBODY};
+static const struct model_reply ok = {200, NOBODY, OUTCOME_CONTACT_MESSAGE};
+static const struct model_reply quiet = {200, NOBODY, OUTCOME_CONTACT_NONE};
+static const struct model_reply no = {403, NOBODY, OUTCOME_CONTACT_NONE};
+static const struct model_reply leave = {401, NOBODY, OUTCOME_CONTACT_NONE};
+static const struct model_reply token = {200, NOBODY, OUTCOME_CONTACT_TOKEN};
 
 void model_init(struct model *model)
 {
@@ -179,7 +181,7 @@ struct model_reply model_authenticate(struct model *model, int device, int cert)
 	d->channels[0].is_known = true;
 	d->pending = cert;
 	model->certs[cert].owner = device;
-	return ok;
+	return quiet;
 }
 
 static struct model_reply promote(struct model *model, int device, int cert)
@@ -196,7 +198,7 @@ static struct model_reply promote(struct model *model, int device, int cert)
 	d->pin = cert;
 	d->pending = NOBODY;
 	d->channels[0].state = ENROLLMENT_ENROLLED;
-	return ok;
+	return token;
 }
 
 struct model_reply model_token_update(struct model *model, int device, int channel, int cert)
@@ -215,7 +217,7 @@ struct model_reply model_token_update(struct model *model, int device, int chann
 		return no;
 	d->channels[channel].is_known = true;
 	d->channels[channel].state = ENROLLMENT_ENROLLED;
-	return ok;
+	return token;
 }
 
 static struct model_reply check_out_pending(struct model_device *d)
@@ -223,7 +225,7 @@ static struct model_reply check_out_pending(struct model_device *d)
 	d->pending = NOBODY;
 	if (d->channels[0].state == ENROLLMENT_PENDING)
 		d->channels[0].state = ENROLLMENT_CHECKED_OUT;
-	return ok;
+	return quiet;
 }
 
 static struct model_reply check_out_device(struct model *model, int device, int cert)
@@ -237,7 +239,7 @@ static struct model_reply check_out_device(struct model *model, int device, int 
 		return check_out_pending(d);
 	if (d->pin == NOBODY && d->pending == NOBODY && d->channels[0].state == ENROLLMENT_CHECKED_OUT &&
 		model->certs[cert].owner == device)
-		return ok;
+		return quiet;
 	if (d->pin != cert || d->channels[0].state == ENROLLMENT_REMOVED)
 		return no;
 	clear(d);
@@ -255,7 +257,9 @@ struct model_reply model_check_out(struct model *model, int device, int channel,
 	if (channel == 0)
 		return check_out_device(model, device, cert);
 	reply = meet_pinned(model, device, cert);
-	if (reply.status != 200 || !queue->is_known || queue->state == ENROLLMENT_ENDED)
+	if (reply.status == 200 && !queue->is_known)
+		return quiet;
+	if (reply.status != 200 || queue->state == ENROLLMENT_ENDED)
 		return reply;
 	cancel_all(queue);
 	queue->state = ENROLLMENT_ENDED;
@@ -272,7 +276,7 @@ static bool is_before(const struct model *model, const struct model_row *a,
 	return a->sequence < b->sequence;
 }
 
-static struct model_reply give(struct model *model, int device, int channel)
+static struct model_reply give(struct model *model, int device, int channel, bool is_notnow)
 {
 	struct model_device *d = &model->devices[device];
 	struct model_channel *queue = &d->channels[channel];
@@ -293,10 +297,14 @@ static struct model_reply give(struct model *model, int device, int channel)
 		if (best == NULL || is_before(model, row, best))
 			best = row;
 	}
-	if (best == NULL)
+	if (best != NULL) {
+		best->state = QUEUE_SENT;
+		return (struct model_reply){200, best->command, OUTCOME_CONTACT_MESSAGE};
+	}
+	if (!is_held)
 		return ok;
-	best->state = QUEUE_SENT;
-	return (struct model_reply){200, best->command};
+	return (
+		struct model_reply){200, NOBODY, is_notnow ? OUTCOME_CONTACT_RESTING : OUTCOME_CONTACT_HELD};
 }
 
 struct model_reply model_idle(struct model *model, int device, int channel, int cert)
@@ -304,13 +312,15 @@ struct model_reply model_idle(struct model *model, int device, int channel, int 
 	struct model_channel *queue = &model->devices[device].channels[channel];
 	struct model_reply reply = meet_pinned(model, device, cert);
 
-	if (reply.status != 200 || !queue->is_known)
+	if (reply.status != 200)
 		return reply;
+	if (!queue->is_known)
+		return quiet;
 	expire(model, queue);
 	for (int i = 0; i < queue->count; i++)
 		if (queue->rows[i].state == QUEUE_NOTNOW)
 			queue->rows[i].state = QUEUE_QUEUED;
-	return give(model, device, channel);
+	return give(model, device, channel, false);
 }
 
 static void take(struct model_row *row, const char *status)
@@ -334,10 +344,12 @@ struct model_reply model_answer(struct model *model, int device, int channel, in
 	struct model_reply reply = meet_pinned(model, device, cert);
 	struct model_row *row;
 
-	if (reply.status != 200 || !model->devices[device].channels[channel].is_known)
+	if (reply.status != 200)
 		return reply;
+	if (!model->devices[device].channels[channel].is_known)
+		return quiet;
 	row = model_row(model, device, channel, command);
 	if (row != NULL)
 		take(row, status);
-	return give(model, device, channel);
+	return give(model, device, channel, strcmp(status, "NotNow") == 0);
 }

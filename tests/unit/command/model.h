@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pomona/identity/outcome.h"
 #include "pomona/identity/unenroll.h"
 #include "pomona/store/queue.h"
 
@@ -71,6 +72,7 @@ struct model {
 struct model_reply {
 	unsigned status;
 	int given; /* command, or NOBODY */
+	enum outcome_contact contact;
 };
 
 void model_init(struct model *model);

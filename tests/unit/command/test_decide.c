@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../checkin/talk.h"
+#include "pomona/store/push.h"
 
 #define D TALK_UDID("D")
 
@@ -149,6 +150,79 @@ static void notnow_holds_that_command_until_the_next_poll(void **state)
 	check_given(talk, talk_answer(talk, &a, D, "four", "Acknowledged"), "");
 	check_given(talk, talk_idle(talk, &a, D), "one");
 	check_given(talk, talk_answer(talk, &a, D, "one", "Acknowledged"), "two");
+}
+
+static int64_t last_seq(struct talk *talk)
+{
+	struct txn *txn;
+	int64_t seq = 0;
+
+	assert_int_equal(store_read_begin(talk->world.store, &txn, &talk->err), RC_OK);
+	assert_int_equal(queue_last_seq(txn, &seq, &talk->err), RC_OK);
+	store_read_end(talk->world.store, &txn);
+	return seq;
+}
+
+static void check_contact(struct talk *talk, enum outcome_contact want)
+{
+	bool is_held = want == OUTCOME_CONTACT_RESTING || want == OUTCOME_CONTACT_HELD;
+
+	assert_int_equal(talk->outcome.contact, want);
+	assert_int_equal(talk->outcome.seen_seq, is_held ? last_seq(talk) : 0);
+	assert_true(!is_held || talk->outcome.seen_seq > 0);
+}
+
+static void an_empty_reply_while_work_is_held_tells_whether_the_device_comes_by_itself(void **state)
+{
+	struct talk *talk = *state;
+
+	check_given(talk, talk_idle(talk, &a, D), "");
+	check_contact(talk, OUTCOME_CONTACT_MESSAGE);
+	talk_enqueue(talk, "D", "one", "InstallProfile", 0);
+	talk_enqueue(talk, "D", "two", "ProfileList", 0);
+	check_given(talk, talk_idle(talk, &a, D), "one");
+	check_contact(talk, OUTCOME_CONTACT_MESSAGE);
+	check_given(talk, talk_answer(talk, &a, D, "one", "NotNow"), "two");
+	check_contact(talk, OUTCOME_CONTACT_MESSAGE);
+	check_given(talk, talk_answer(talk, &a, D, "two", "Acknowledged"), "");
+	check_contact(talk, OUTCOME_CONTACT_HELD);
+	check_given(talk, talk_answer(talk, &a, D, "unknown", "Error"), "");
+	check_contact(talk, OUTCOME_CONTACT_HELD);
+	check_given(talk, talk_idle(talk, &a, D), "one");
+	check_given(talk, talk_answer(talk, &a, D, "one", "NotNow"), "");
+	check_contact(talk, OUTCOME_CONTACT_RESTING);
+	talk_cancel(talk, "D", "one");
+	check_given(talk, talk_answer(talk, &a, D, "one", "NotNow"), "");
+	check_contact(talk, OUTCOME_CONTACT_MESSAGE);
+}
+
+/* What is queued behind a reply is newer than what the reply has seen, whatever the clocks say. */
+static void what_is_queued_after_an_empty_reply_has_a_higher_sequence(void **state)
+{
+	struct talk *talk = *state;
+	int64_t seen_seq;
+
+	talk_enqueue(talk, "D", "one", "InstallProfile", 0);
+	check_given(talk, talk_idle(talk, &a, D), "one");
+	check_given(talk, talk_answer(talk, &a, D, "one", "NotNow"), "");
+	check_contact(talk, OUTCOME_CONTACT_RESTING);
+	seen_seq = talk->outcome.seen_seq;
+	talk->world.now -= 3600;
+	talk_enqueue(talk, "D", "two", "InstallProfile", 0);
+	assert_true(last_seq(talk) > seen_seq);
+	check_given(talk, talk_answer(talk, &a, D, "one", "NotNow"), "");
+	assert_true(talk->outcome.seen_seq > seen_seq);
+}
+
+static void a_message_of_a_user_that_is_unknown_is_no_contact(void **state)
+{
+	struct talk *talk = *state;
+
+	check_given(talk, talk_idle(talk, &a, TALK_USER("D", "U")), "");
+	check_contact(talk, OUTCOME_CONTACT_NONE);
+	check_given(talk, talk_answer(talk, &a, TALK_USER("D", "U"), "one", "NotNow"), "");
+	check_contact(talk, OUTCOME_CONTACT_NONE);
+	assert_int_not_equal(talk->outcome.channel_id, 0); /* its device was seen */
 }
 
 static void a_command_that_is_never_put_off_is_held_all_the_same_when_it_is(void **state)
@@ -370,6 +444,9 @@ int main(void)
 		TEST(the_same_result_twice_changes_nothing),
 		TEST(a_result_for_an_unknown_command_is_taken_and_told),
 		TEST(notnow_holds_that_command_until_the_next_poll),
+		TEST(an_empty_reply_while_work_is_held_tells_whether_the_device_comes_by_itself),
+		TEST(what_is_queued_after_an_empty_reply_has_a_higher_sequence),
+		TEST(a_message_of_a_user_that_is_unknown_is_no_contact),
 		TEST(a_command_that_is_never_put_off_is_held_all_the_same_when_it_is),
 		TEST(a_late_notnow_undoes_nothing),
 		TEST(a_final_answer_stands_though_the_command_was_cancelled_or_had_expired),

@@ -12,23 +12,44 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 import urllib.parse
+
+from .process import end, threads_of
 
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("POMONA_BUILD", SOURCE / "build" / "dev"))
 BIN = BUILD / "bin"
-START_SECONDS = 60  # a bound, not a wait: sanitizers are slow
+START_SECONDS = 60  # bounds, not waits: sanitizers are slow
+STOP_SECONDS = 60
+RUN_SECONDS = 120
+READER_SECONDS = 10
 SHARED = SOURCE.parent / "shared"
 
 
 def run(program, *words, check=True, **options):
     """Runs one of our programs to its end and gives its CompletedProcess with text output."""
-    result = subprocess.run(
-        [str(BIN / program), *map(str, words)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, **options)
-    if check and result.returncode != 0:
-        raise AssertionError(f"{program} {words} gave {result.returncode}\n{result.stdout}\n{result.stderr}")
-    return result
+    given = options.pop("input", None)
+    process = subprocess.Popen(
+        [str(BIN / program), *map(str, words)], stdin=None if given is None else subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    try:
+        stdout, stderr = process.communicate(given, timeout=RUN_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"{program} {words} did not end:\n{threads_of(process.pid)}") from None
+    finally:
+        end(process)
+    if check and process.returncode != 0:
+        raise AssertionError(f"{program} {words} gave {process.returncode}\n{stdout}\n{stderr}")
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def wait_until(condition, what, seconds=60):
+    """Asks until it is so; what no event tells."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(0.01)
 
 
 def make_template(folder):
@@ -71,6 +92,7 @@ class Server:
         self.program = program
         self.environment = environment or {}
         self.process = None
+        self.log = []
         self.conf_path = self.folder / "pomona.conf"
         self.conf = {
             "server.hostname": "localhost",
@@ -110,9 +132,14 @@ class Server:
         self._reader.start()
         self._ready.wait(START_SECONDS)
         if not self._ready.is_set() or self._over.is_set():
-            self.kill()
-            raise AssertionError("pomonad did not become ready:\n" + "\n".join(self.log))
+            self._give_up("did not become ready")
         return self
+
+    def _give_up(self, what):
+        """Fails with what is known of it, and leaves no process behind."""
+        known = "\n".join([f"pomonad {what}:", *self.log[-200:], threads_of(self.process.pid)])
+        self.kill()
+        raise AssertionError(known) from None
 
     def _read_log(self, process):
         for line in process.stderr:
@@ -132,21 +159,19 @@ class Server:
             return
         self.process.send_signal(signal.SIGTERM)
         try:
-            status = self.process.wait(60)
+            status = self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self.kill()
-            raise AssertionError("pomonad did not stop:\n" + "\n".join(self.log[-50:])) from None
-        self._reader.join(10)
+            self._give_up("did not stop")
+        self._reader.join(READER_SECONDS)
         self.process = None
         if status != expect:
             raise AssertionError(f"pomonad ended with {status}:\n" + "\n".join(self.log[-200:]))
 
     def kill(self):
         if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self._reader.join(10)
-            self.process = None
+            process, self.process = self.process, None
+            end(process)
+            self._reader.join(READER_SECONDS)
 
     def reload(self):
         self.process.send_signal(signal.SIGHUP)

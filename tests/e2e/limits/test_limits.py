@@ -119,6 +119,13 @@ def client_hello():
     return outgoing.read()
 
 
+def received(plain):
+    """More from the server, which must not have closed."""
+    data = plain.recv(65536)
+    assert data, "the connection is closed"
+    return data
+
+
 def stalled(server, data):
     plain = socket.create_connection(("127.0.0.1", server.device_port), timeout=60)
     plain.sendall(data)
@@ -170,12 +177,12 @@ def test_a_handshake_in_pieces_is_taken(small, authority):
         except ssl.SSLWantReadError:
             for byte in outgoing.read():
                 plain.sendall(bytes([byte]))
-            incoming.write(plain.recv(65536))
+            incoming.write(received(plain))
     session.write(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
     plain.sendall(outgoing.read())
     answer = b""
     while b"404" not in answer:
-        incoming.write(plain.recv(65536))
+        incoming.write(received(plain))
         try:
             answer += session.read()
         except ssl.SSLWantReadError:

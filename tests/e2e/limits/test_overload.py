@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-import plistlib
 import threading
 
-from harness.device import CHECKIN, TOPIC, Device
+from harness.device import CHECKIN, Device
 from harness.raw import RawConnection, head
+from harness.server import wait_until
 
 THREADS = 24
 VISITS_MAX = 400  # of one thread, in which somebody must have met the full queue
@@ -70,25 +70,28 @@ def test_an_admin_request_past_the_writer_queue_is_a_problem_with_retry_after(ma
         assert reply.json()["detail"]
 
 
+def status_to_head(server, identity, length):
+    """Of a body that is announced and never sent, so that asking takes no share: 100 says that it may come."""
+    with RawConnection(server, identity) as raw:
+        raw.send(head("/checkin", CHECKIN, f"Content-Length: {length}", "Expect: 100-continue"))
+        return raw.status()
+
+
 def test_bodies_past_what_may_be_under_way_together_get_503(make_server, authority):
-    limit = 200_000
+    limit, rest = 200_000, 10
     server = make_server({"device.checkin_bytes_max": limit, "device.result_bytes_max": limit,
                           "device.body_bytes_total_max": limit}).start()
     server.trust(authority)
     device = Device(server, authority.issue("device")).enroll()
-    body = plistlib.dumps({"MessageType": "TokenUpdate", "Topic": TOPIC, "UDID": device.udid, "Token": b"t",
-                           "PushMagic": "m"})
     with RawConnection(server, device.identity) as slow:
-        slow.send(head("/checkin", CHECKIN, f"Content-Length: {limit}") + b"x" * (limit - 10))
-        with RawConnection(server, device.identity) as one_more:
-            status = 200
-            while status == 200:  # until the first request has been read that far
-                one_more.send(head("/checkin", CHECKIN, f"Content-Length: {len(body)}") + body)
-                status = one_more.status()
-            assert status == 503
-        assert device.idle().headers["Retry-After"]
-    while device.idle().status != 200:  # its share comes back when it goes
-        pass
+        slow.send(head("/checkin", CHECKIN, f"Content-Length: {limit}") + b"x" * (limit - rest))
+        # A body that came before all of this is read would have it refused instead.
+        wait_until(lambda: status_to_head(server, device.identity, rest + 1) == 503, "the first body to be read")
+        assert status_to_head(server, device.identity, rest) == 100
+        reply = device.idle()
+        assert reply.status == 503
+        assert int(reply.headers["Retry-After"]) > 0
+    wait_until(lambda: device.idle().status == 200, "its share to come back when it goes")
     assert device.poll() is None
 
 

@@ -3,7 +3,41 @@
 
 #include "value.h"
 
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* A text may carry passwords and keys, so what jansson frees is wiped: its size stands in front of it. */
+struct piece {
+	alignas(max_align_t) size_t size;
+};
+
+static void *piece_alloc(size_t size)
+{
+	struct piece *piece = size > SIZE_MAX - sizeof(*piece) ? NULL : malloc(sizeof(*piece) + size);
+
+	if (piece == NULL)
+		return NULL;
+	piece->size = size;
+	return piece + 1;
+}
+
+static void piece_free(void *bytes)
+{
+	struct piece *piece = bytes;
+
+	if (piece == NULL)
+		return;
+	piece--;
+	explicit_bzero(piece + 1, piece->size);
+	free(piece);
+}
+
+static void set_allocator(void)
+{
+	json_set_alloc_funcs(piece_alloc, piece_free);
+}
 
 static void free_root(json_t **root)
 {
@@ -106,6 +140,7 @@ static enum rc syntax_fault(const json_error_t *fault, struct err *err)
 
 enum rc json_parse(struct slice text, struct json_value **value_r, struct err *err)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	AUTO(free_root) json_t *root = NULL;
 	json_error_t fault;
 	enum rc rc;
@@ -116,6 +151,7 @@ enum rc json_parse(struct slice text, struct json_value **value_r, struct err *e
 	rc = scan(text, err);
 	if (rc != RC_OK)
 		return rc;
+	(void)pthread_once(&once, set_allocator);
 	root = json_loadb(text.len == 0 ? "" : (const char *)text.ptr, text.len,
 		JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
 	if (root == NULL)

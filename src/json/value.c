@@ -117,6 +117,14 @@ static bool is_container(const struct json_value *value)
 	return value->kind == JSON_KIND_OBJECT || value->kind == JSON_KIND_ARRAY;
 }
 
+/* Any text may be a secret. */
+static void free_text(struct json_value *value)
+{
+	if (value->text != NULL)
+		explicit_bzero(value->text, value->count);
+	free(value->text);
+}
+
 /*
  * Recursion: a parsed tree is no deeper than JSON_DEPTH_MAX, a built one as deep as our code
  * makes it.
@@ -135,7 +143,7 @@ void json_free(struct json_value **value)
 	if (is_container(dead))
 		free(dead->members);
 	else if (dead->kind == JSON_KIND_STRING)
-		free(dead->text);
+		free_text(dead);
 	free(dead);
 }
 

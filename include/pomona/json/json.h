@@ -38,7 +38,7 @@ enum json_kind {
 	JSON_KIND_NULL,
 };
 
-/* Parents own their children; the root is freed by json_free(). */
+/* Parents own their children; the root is freed by json_free(), which wipes texts. */
 struct json_value;
 
 /*

@@ -267,6 +267,13 @@ struct slice http_request_body(const struct http_request *request)
 	return buf_slice(&request->body);
 }
 
+void http_request_wipe_body(struct http_request *request)
+{
+	if (request->body.ptr != NULL)
+		explicit_bzero(request->body.ptr, request->body.cap);
+	drop_body(request);
+}
+
 struct arena *http_request_arena(struct http_request *request)
 {
 	if (request->arena == NULL)

@@ -118,6 +118,8 @@ const char *http_request_query(const struct http_request *request, const char *n
 /* The segment that "{name}" stood for, decoded. */
 const char *http_request_param(const struct http_request *request, const char *name);
 struct slice http_request_body(const struct http_request *request);
+/* Overwrites and empties it: for a body that is a secret, once it is read. */
+void http_request_wipe_body(struct http_request *request);
 struct arena *http_request_arena(struct http_request *request);
 /* "192.0.2.1:50000", "[2001:db8::1]:50000", or "unix:<uid>" over a Unix socket. */
 const char *http_request_peer(const struct http_request *request);

@@ -333,12 +333,25 @@ enum rc enrollment_drop_token(struct txn *txn, int64_t id, struct err *err)
 	return must_change(txn, rc, err);
 }
 
+static enum rc end_inactivity(struct txn *txn, int64_t id, bool *was_inactive_r, struct err *err)
+{
+	AUTO(query_end) struct query query = {0};
+	enum rc rc = QUERY(&query, txn, err, SQL_PUSH_IS_INACTIVE, V_INT(id));
+
+	if (rc == RC_OK)
+		rc = query_next(&query, was_inactive_r, err);
+	if (rc != RC_OK || !*was_inactive_r)
+		return rc;
+	return DO(txn, err, "UPDATE enrollment SET inactive_at = 0 WHERE id = ?1", V_INT(id));
+}
+
 enum rc enrollment_seen(struct txn *txn, int64_t id, int64_t seen_at, bool *was_inactive_r,
 	struct err *err)
 {
-	enum rc rc = DO(txn, err, SQL_PUSH_ACTIVE_AGAIN, V_INT(id));
+	enum rc rc;
 
-	*was_inactive_r = rc == RC_OK && txn_changes(txn) > 0;
+	*was_inactive_r = false;
+	rc = end_inactivity(txn, id, was_inactive_r, err);
 	if (rc != RC_OK)
 		return rc;
 	return DO(txn, err, "UPDATE enrollment SET last_seen_at = ?2 WHERE id = ?1 AND last_seen_at < ?2",

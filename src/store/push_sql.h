@@ -20,9 +20,8 @@ _Static_assert(ENROLLMENT_ENROLLED == 2 && ENROLLMENT_REMOVAL_ORDERED == 3, "num
 	" LEFT JOIN enrollment d ON d.id = e.device_id LEFT JOIN push u ON u.enrollment_id = e.id" \
 	" WHERE e.id = ?1"
 #define SQL_PUSH_OPEN "SELECT max(b.seq), min(q.priority)" SQL_QUEUE_OPEN_OF_ENROLLMENT
-#define SQL_PUSH_ACTIVE_AGAIN \
-	"UPDATE enrollment INDEXED BY enrollment_inactive SET inactive_at = 0" \
-	" WHERE id = ?1 AND inactive_at > 0"
+#define SQL_PUSH_IS_INACTIVE \
+	"SELECT 1 FROM enrollment INDEXED BY enrollment_inactive WHERE id = ?1 AND inactive_at > 0"
 
 /* ?1 is the enrollment before the first, ?2 the time, ?3 the limit. */
 #define SQL_PUSH_WORK_OPEN \
@@ -31,19 +30,19 @@ _Static_assert(ENROLLMENT_ENROLLED == 2 && ENROLLMENT_REMOVAL_ORDERED == 3, "num
 	" AND b.seq IS NOT NULL AND (b.not_after = 0 OR b.not_after > ?2)" \
 	" GROUP BY q.enrollment_id ORDER BY q.enrollment_id LIMIT ?3"
 
+/* ?1 is the seq before. */
+#define SQL_PUSH_NEXT_BATCH "SELECT seq FROM batch WHERE seq > ?1 ORDER BY seq LIMIT 1"
 /*
- * ?1 and ?2 are the cursor, ?3 is the time, ?4 the limit. queue_by_command has the batch's rows in order, and those
- * of the command's other batches: they are passed over, unless the batch has one row only.
+ * ?1 is the batch's seq, ?2 the enrollment before the first, ?3 the time, ?4 the limit. queue_by_command has the
+ * batch's rows in order, and those of the command's other batches: they are passed over, unless the batch has one
+ * row only.
  */
-#define SQL_PUSH_SINCE(which, from) \
-	"SELECT b.seq, q.enrollment_id, q.priority FROM batch b CROSS JOIN queue q INDEXED BY queue_by_command" \
-	" ON q.command_id = b.command_id AND " from \
+#define SQL_PUSH_WORK_OF_BATCH \
+	"SELECT q.enrollment_id, q.priority FROM batch b CROSS JOIN queue q INDEXED BY queue_by_command" \
+	" ON q.command_id = b.command_id AND q.enrollment_id >= max(b.only_id, ?2 + 1)" \
 	" AND q.enrollment_id <= CASE b.only_id WHEN 0 THEN 9223372036854775807 ELSE b.only_id END" \
-	" WHERE " which \
-	" AND q.batch_id = b.id AND q.state < 4" \
-	" AND (b.not_after = 0 OR b.not_after > ?3) ORDER BY b.seq, q.enrollment_id LIMIT ?4"
-#define SQL_PUSH_WORK_REST SQL_PUSH_SINCE("b.seq = ?1", "q.enrollment_id > ?2")
-#define SQL_PUSH_WORK_NEXT SQL_PUSH_SINCE("b.seq > ?1 AND ?2 = 0", "q.enrollment_id >= b.only_id")
+	" WHERE b.seq = ?1 AND q.batch_id = b.id AND q.state < 4" \
+	" AND (b.not_after = 0 OR b.not_after > ?3) ORDER BY q.enrollment_id LIMIT ?4"
 
 /* ?1 is the enrollment before the first, ?2 the limit. */
 #define SQL_PUSH_WALK \

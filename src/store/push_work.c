@@ -33,57 +33,57 @@ enum rc push_work_open(struct txn *txn, int64_t after_id, struct push_work *rows
 	return rc;
 }
 
-/* Adds rows of (seq, enrollment, priority). */
-static enum rc add_rows(struct query *query, enum rc rc, struct push_work *rows, size_t max,
-	size_t *count, struct err *err)
+/* Adds what the batch `cursor->seq` has after the cursor. */
+static enum rc add_of_batch(struct txn *txn, const struct push_cursor *cursor,
+	struct push_work *rows, size_t max, size_t *count, struct err *err)
 {
+	AUTO(query_end) struct query query = {0};
 	bool is_row = true;
+	enum rc rc = QUERY(&query, txn, err, SQL_PUSH_WORK_OF_BATCH, V_INT(cursor->seq),
+		V_INT(cursor->enrollment_id), V_INT(txn->now), V_INT((int64_t)(max - *count)));
 
-	while (rc == RC_OK && *count < max && (rc = query_next(query, &is_row, err)) == RC_OK && is_row)
+	while (rc == RC_OK && *count < max && (rc = query_next(&query, &is_row, err)) == RC_OK && is_row)
 		rows[(*count)++] = (struct push_work){
-			.enrollment_id = query_int(query, 1),
-			.seq = query_int(query, 0),
-			.priority = (int)query_int(query, 2),
+			.enrollment_id = query_int(&query, 0),
+			.seq = cursor->seq,
+			.priority = (int)query_int(&query, 1),
 		};
 	return rc;
 }
 
-static enum rc add_rest(struct txn *txn, const struct push_cursor *cursor, struct push_work *rows,
-	size_t max, size_t *count, struct err *err)
+/* To the beginning of the next batch; *is_there_r false: there is none, the cursor stays. */
+static enum rc next_batch(struct txn *txn, struct push_cursor *cursor, bool *is_there_r,
+	struct err *err)
 {
 	AUTO(query_end) struct query query = {0};
-	enum rc rc = QUERY(&query, txn, err, SQL_PUSH_WORK_REST, V_INT(cursor->seq),
-		V_INT(cursor->enrollment_id), V_INT(txn->now), V_INT((int64_t)max));
+	enum rc rc = QUERY(&query, txn, err, SQL_PUSH_NEXT_BATCH, V_INT(cursor->seq));
 
-	return add_rows(&query, rc, rows, max, count, err);
-}
-
-static enum rc add_next(struct txn *txn, const struct push_cursor *cursor, struct push_work *rows,
-	size_t max, size_t *count, struct err *err)
-{
-	AUTO(query_end) struct query query = {0};
-	enum rc rc = QUERY(&query, txn, err, SQL_PUSH_WORK_NEXT, V_INT(cursor->seq), V_INT(0),
-		V_INT(txn->now), V_INT((int64_t)(max - *count)));
-
-	return add_rows(&query, rc, rows, max, count, err);
+	*is_there_r = false;
+	if (rc == RC_OK)
+		rc = query_next(&query, is_there_r, err);
+	if (rc == RC_OK && *is_there_r)
+		*cursor = (struct push_cursor){.seq = query_int(&query, 0)};
+	return rc;
 }
 
 enum rc push_work_since(struct txn *txn, struct push_cursor *cursor, struct push_work *rows,
 	size_t max, size_t *count_r, struct err *err)
 {
-	struct push_cursor moved = {0};
-	enum rc rc = queue_last_seq(txn, &moved.seq, err);
+	struct push_cursor at = *cursor;
+	bool is_there = at.enrollment_id != 0;
+	enum rc rc = is_there ? RC_OK : next_batch(txn, &at, &is_there, err);
 
 	*count_r = 0;
-	if (rc == RC_OK && cursor->enrollment_id != 0)
-		rc = add_rest(txn, cursor, rows, max, count_r, err);
-	if (rc == RC_OK && *count_r < max && cursor->seq < moved.seq)
-		rc = add_next(txn, cursor, rows, max, count_r, err);
-	if (rc != RC_OK)
+	while (rc == RC_OK && is_there && *count_r < max) {
+		rc = add_of_batch(txn, &at, rows, max, count_r, err);
+		if (rc == RC_OK && *count_r < max)
+			rc = next_batch(txn, &at, &is_there, err);
+	}
+	if (rc != RC_OK || max == 0)
 		return rc;
-	if (*count_r == max && max > 0)
-		moved = (struct push_cursor){rows[max - 1].seq, rows[max - 1].enrollment_id};
-	if (max > 0)
-		*cursor = moved;
+	if (*count_r == max)
+		*cursor = (struct push_cursor){rows[max - 1].seq, rows[max - 1].enrollment_id};
+	else
+		*cursor = (struct push_cursor){.seq = at.seq};
 	return RC_OK;
 }

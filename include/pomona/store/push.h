@@ -39,7 +39,7 @@ enum rc push_work_open(struct txn *txn, int64_t after_id, struct push_work *rows
 	size_t *count_r, struct err *err) MUST_USE;
 /*
  * Open rows of batches published after the cursor, in the order of (seq, enrollment). The cursor moves on; fewer
- * than `max` rows: all that the transaction sees was given, and the cursor is {last seq, 0}.
+ * than `max` rows: all that the transaction sees was given, and the cursor is {seq of the last batch, 0}.
  */
 struct push_cursor {
 	int64_t seq;           /* given up to this batch ... */

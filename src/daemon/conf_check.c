@@ -62,12 +62,20 @@ static enum rc check_group(const struct config *config, struct err *err)
 	return host_socket_group(config, &gid, err);
 }
 
+static enum rc check_push_ca(const struct config *config, struct err *err)
+{
+	AUTO(buf_fini) struct buf pem = {0};
+
+	return host_push_ca_read(config, &pem, err);
+}
+
 static enum rc (*const checks[])(const struct config *config, struct err *err) = {
 	check_state_dir,
 	check_database,
 	check_master_key,
 	check_tls,
 	check_group,
+	check_push_ca,
 };
 
 enum rc conf_check(const char *path, struct buf *faults)

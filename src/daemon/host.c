@@ -57,6 +57,29 @@ void host_tls_fini(struct host_tls *tls)
 	buf_fini_secret(&tls->key);
 }
 
+static enum rc see_certificate(void *ctx, struct slice der, struct err *err)
+{
+	struct cert_facts facts;
+
+	(void)ctx;
+	return cert_read_facts(der, &facts, err);
+}
+
+enum rc host_push_ca_read(const struct config *config, struct buf *pem, struct err *err)
+{
+	const char *path = config->push.ca_file;
+	enum rc rc;
+
+	buf_init(pem, HOST_PEM_BYTES_MAX);
+	if (path[0] == '\0')
+		return RC_OK;
+	rc = file_read(path, pem, err);
+	if (rc != RC_OK)
+		return err_context(err, "[push] ca_file");
+	rc = cert_pem_each(buf_slice(pem), see_certificate, NULL, err);
+	return rc == RC_OK ? RC_OK : err_context(err, "[push] ca_file: %s", path);
+}
+
 enum rc host_socket_group(const struct config *config, gid_t *gid_r, struct err *err)
 {
 	const char *name = config->admin.socket_group;

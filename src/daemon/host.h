@@ -3,8 +3,9 @@
 #define POMONA_DAEMON_HOST_H
 
 /*
- * What the conf names that lies outside of it: the TLS certificate and its key, the socket's group;
- * and the limits that the system sets us. Threading: any thread but host_raise_limits(): main.
+ * What the conf names that lies outside of it: the TLS certificate and its key, the push server's
+ * CAs, the socket's group; and the limits that the system sets us. Threading: any thread but
+ * host_raise_limits(): main.
  */
 
 #include <sys/types.h>
@@ -28,6 +29,9 @@ struct host_tls {
 enum rc host_tls_read(const struct config *config, struct host_tls *tls, struct err *err) MUST_USE;
 struct http_tls_params host_tls_params(const struct host_tls *tls);
 void host_tls_fini(struct host_tls *tls);
+
+/* The PEM of [push] ca_file; empty where the conf names none. RC_INVALID: no certificates in it. */
+enum rc host_push_ca_read(const struct config *config, struct buf *pem, struct err *err) MUST_USE;
 
 /* (gid_t)-1 where the conf names no group. RC_NOT_FOUND. */
 enum rc host_socket_group(const struct config *config, gid_t *gid_r, struct err *err) MUST_USE;

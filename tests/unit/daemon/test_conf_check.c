@@ -69,6 +69,25 @@ static void write_pair(const char *cert_name, const char *key_name, int64_t begi
 	write_file(key_name, buf_slice(&key));
 }
 
+/* Two certificates with words between them; and one that is cut off behind a good one. */
+static void write_bundle(void)
+{
+	AUTO(buf_fini) struct buf good = {0};
+	AUTO(buf_fini) struct buf text = {0};
+	struct err err = {0};
+
+	buf_init(&good, 65536);
+	buf_init(&text, 65536);
+	assert_int_equal(file_read(in_folder("good.pem"), &good, &err), RC_OK);
+	buf_append_str(&text, "# the first\n");
+	buf_append(&text, buf_slice(&good));
+	buf_append_str(&text, "# the second\n");
+	buf_append(&text, buf_slice(&good));
+	write_file("bundle.pem", buf_slice(&text));
+	buf_append(&text, slice_sub(buf_slice(&good), 0, good.len / 2));
+	write_file("broken.pem", buf_slice(&text));
+}
+
 static int setup(void **state)
 {
 	int64_t now = clock_unix_s(clock_system());
@@ -83,13 +102,14 @@ static int setup(void **state)
 	write_pair("ended.pem", "ended.key", now - (int64_t)DAY_S * 3);
 	write_file("pomona.db", slice_of_str("a database"));
 	write_file("junk.key", slice_of_str("no key"));
+	write_bundle();
 	return keyring_create_file(in_folder("master.key"), &err) != RC_OK;
 }
 
 static int teardown(void **state)
 {
 	static const char *const names[] = {"good.pem", "good.key", "other.pem", "other.key", "ended.pem",
-		"ended.key", "pomona.db", "junk.key", "master.key", "pomona.conf"};
+		"ended.key", "pomona.db", "junk.key", "master.key", "pomona.conf", "bundle.pem", "broken.pem"};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(names); i++)
@@ -105,6 +125,9 @@ static void write_conf(const char *server, const char *device, const char *admin
 
 	write_file("pomona.conf", slice_of(text, (size_t)len));
 }
+
+/* Behind the last section, which is [admin]. */
+#define PUSH_CA(name) "[push]\nca_file = " name
 
 #define STATE_DIR "state_dir = ."
 #define GOOD_TLS "tls_certificate = good.pem\ntls_key = good.key"
@@ -134,6 +157,12 @@ static void each_file_that_is_wrong_is_named_with_its_key(void **state)
 			"[device] tls_certificate"},
 		{STATE_DIR, "tls_certificate = ended.pem\ntls_key = ended.key", "", RC_INVALID, " ended on "},
 		{STATE_DIR, GOOD_TLS "\nthreads = many", "", RC_INVALID, "threads"},
+		{STATE_DIR, GOOD_TLS, PUSH_CA("good.pem"), RC_OK, NULL},
+		{STATE_DIR, GOOD_TLS, PUSH_CA("bundle.pem"), RC_OK, NULL},
+		{STATE_DIR, GOOD_TLS, PUSH_CA(""), RC_OK, NULL},
+		{STATE_DIR, GOOD_TLS, PUSH_CA("none.pem"), RC_NOT_FOUND, "[push] ca_file"},
+		{STATE_DIR, GOOD_TLS, PUSH_CA("good.key"), RC_INVALID, "[push] ca_file"},
+		{STATE_DIR, GOOD_TLS, PUSH_CA("broken.pem"), RC_INVALID, "[push] ca_file"},
 	};
 
 	(void)state;

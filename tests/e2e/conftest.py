@@ -60,18 +60,17 @@ def authority():
     return Authority()
 
 
-def stop_all(servers):
-    errors = []
+def stop(server):
+    """What was wrong with its end, if anything was."""
     try:
-        for server in servers:
-            try:
-                server.stop()
-            except AssertionError as error:
-                errors.append(str(error))
-    finally:
-        for server in servers:
-            server.kill()
-    assert not errors, "\n\n".join(errors)
+        server.stop()
+    except AssertionError as error:
+        return str(error)
+    except pytest.fail.Exception as error:  # the time of the test is up
+        known = f"{error} while pomonad was to stop\n{threads_of(server.process.pid)}"
+        server.kill()
+        return known
+    return None
 
 
 @pytest.fixture
@@ -85,7 +84,9 @@ def make_server(request, template, tmp_path):
         return server
 
     yield make
-    stop_all(servers)
+    errors = [error for error in map(stop, servers) if error is not None]
+    if errors:
+        pytest.fail("\n\n".join(errors), pytrace=False)
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ THREADS = 8
 ROUND_COMMANDS = 3
 DIED = (OSError, http.client.HTTPException)
 
+pytestmark = pytest.mark.timeout(600)  # many starts and many devices
+
 
 class Fleet:
     def __init__(self, server, authority):

@@ -65,9 +65,10 @@ def _parents():
     """pid -> pid of the parent, of all processes."""
     parents = {}
     for folder in pathlib.Path("/proc").glob("[0-9]*"):
-        fields = _read(folder / "stat").rpartition(")")[2].split()
-        if len(fields) > 1:
-            parents[int(folder.name)] = int(fields[1])
+        try:
+            parents[int(folder.name)] = int((folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+        except OSError:
+            pass  # it has just ended
     return parents
 
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ca.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,8 +12,7 @@ enum { CA_FILE_BYTES_MAX = 65536, CA_VALID_S = 10 * 365 * 24 * 3600, PEM_COLUMNS
 static const char key_begin[] = "-----BEGIN PRIVATE KEY-----\n";
 static const char key_end[] = "-----END PRIVATE KEY-----\n";
 
-static enum rc path_of(const char *dir, const char *name, char out[static PATH_MAX],
-	struct err *err)
+enum rc ca_path(const char *dir, const char *name, char out[static PATH_MAX], struct err *err)
 {
 	int len = snprintf(out, PATH_MAX, "%s/%s", dir, name);
 
@@ -64,19 +62,19 @@ static enum rc write_cert(const struct authority *authority, const char *path, s
 }
 
 /* The certificate is written last: while it is missing, no device has been given one, and a new key is harmless. */
-enum rc ca_create(const char *dir, int64_t now, struct err *err)
+enum rc ca_create(const char *dir, const char *common_name, int64_t now, struct err *err)
 {
 	const struct authority_params params = {.key = KEY_P256,
-		.common_name = "Pomona simulated devices CA",
+		.common_name = common_name,
 		.organization = "Pomona simulator",
 		.now = now,
 		.valid_s = CA_VALID_S};
 	AUTO(authority_free) struct authority *authority = NULL;
 	char cert_path[PATH_MAX], key_path[PATH_MAX];
-	enum rc rc = path_of(dir, "ca.pem", cert_path, err);
+	enum rc rc = ca_path(dir, "ca.pem", cert_path, err);
 
 	if (rc == RC_OK)
-		rc = path_of(dir, "ca.key", key_path, err);
+		rc = ca_path(dir, "ca.key", key_path, err);
 	if (rc != RC_OK)
 		return rc;
 	if (file_is_there(cert_path)) {
@@ -140,11 +138,11 @@ enum rc ca_load(const char *dir, struct authority **authority_r, struct err *err
 {
 	char cert_path[PATH_MAX], key_path[PATH_MAX];
 	struct buf cert_der, key_der;
-	enum rc rc = path_of(dir, "ca.pem", cert_path, err);
+	enum rc rc = ca_path(dir, "ca.pem", cert_path, err);
 
 	*authority_r = NULL;
 	if (rc == RC_OK)
-		rc = path_of(dir, "ca.key", key_path, err);
+		rc = ca_path(dir, "ca.key", key_path, err);
 	if (rc != RC_OK)
 		return rc;
 	buf_init(&cert_der, CA_FILE_BYTES_MAX);

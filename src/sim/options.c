@@ -3,9 +3,19 @@
 
 #include <string.h>
 
+#include "apns_fault.h"
+#include "apns_ring.h"
 #include "pomona/base/codec.h"
 
-enum option_kind { OPTION_TEXT, OPTION_URL, OPTION_COUNT, OPTION_SECONDS, OPTION_FLAG };
+enum option_kind {
+	OPTION_TEXT,
+	OPTION_URL,
+	OPTION_ADDRESS,
+	OPTION_WORD, /* may be given many times */
+	OPTION_COUNT,
+	OPTION_SECONDS,
+	OPTION_FLAG,
+};
 
 struct option {
 	const char *name, *value_name, *help;
@@ -18,11 +28,37 @@ struct option {
 
 #define AT(field) offsetof(struct options, field)
 
-enum { FOR_CA = 1 << VERB_CA, FOR_RUN = 1 << VERB_RUN };
+enum {
+	FOR_CA = 1 << VERB_CA,
+	FOR_PUSHCERT = 1 << VERB_PUSHCERT,
+	FOR_APNS = 1 << VERB_APNS,
+	FOR_RUN = 1 << VERB_RUN,
+	FOR_FAULT = 1 << VERB_FAULT,
+};
 
 static const struct option options[] = {
-	{"--dir", "DIR", "the folder of the simulated CA and devices", OPTION_TEXT, FOR_CA | FOR_RUN, true,
-		AT(dir), 0, 0},
+	{"--dir", "DIR", "the folder of the simulated CAs and devices", OPTION_TEXT,
+		FOR_CA | FOR_PUSHCERT | FOR_APNS | FOR_RUN, true, AT(dir), 0, 0},
+	{"--out", "FILE", "where certificate and key go", OPTION_TEXT, FOR_PUSHCERT, true, AT(out), 0, 0},
+	{"--topic", "TOPIC", "its topic (that of the devices)", OPTION_TEXT, FOR_PUSHCERT, false,
+		AT(topic), 0, 0},
+	{"--days", "N", "for so long (365)", OPTION_COUNT, FOR_PUSHCERT, false, AT(days), 1,
+		CERT_DAYS_MAX},
+	{"--expired", NULL, "ended yesterday", OPTION_FLAG, FOR_PUSHCERT, false, AT(is_expired), 0, 0},
+	{"--listen", "HOST:PORT", "where APNs is (127.0.0.1:2197)", OPTION_ADDRESS, FOR_APNS, false,
+		AT(listen), 0, 0},
+	{"--apns", "HOST:PORT", "be APNs too: devices come only when they are woken", OPTION_ADDRESS,
+		FOR_RUN, false, AT(apns), 0, 0},
+	{"--control", "SOCKET", "a Unix socket for questions and faults", OPTION_TEXT, FOR_APNS | FOR_RUN,
+		false, AT(control), 0, 0},
+	{"--control", "SOCKET", "of the running simulator", OPTION_TEXT, FOR_FAULT, true, AT(control), 0,
+		0},
+	{"--fault", "KEY=VALUE", "a fault from the start; may be given many times", OPTION_WORD,
+		FOR_APNS | FOR_RUN, false, AT(words), 0, 0},
+	{"--keep", "N", "how many pushes are remembered (4096)", OPTION_COUNT, FOR_APNS | FOR_RUN, false,
+		AT(keep), 1, APNS_KEEP_MAX},
+	{"--no-client-cert", NULL, "APNs asks for no certificate and takes any topic", OPTION_FLAG,
+		FOR_APNS | FOR_RUN, false, AT(is_anyone), 0, 0},
 	{"--url", "URL", "the server's device listener, https://host:port", OPTION_URL, FOR_RUN, true,
 		AT(url), 0, 0},
 	{"--ca", "FILE", "PEM certificates that the server's must chain to", OPTION_TEXT, FOR_RUN, true,
@@ -31,6 +67,8 @@ static const struct option options[] = {
 		DEVICES_MAX},
 	{"--interval", "SECONDS", "between two polls of a device, about (10)", OPTION_SECONDS, FOR_RUN,
 		false, AT(interval_ms), 10, INTERVAL_S_MAX *INT64_C(1000)},
+	{"--notnow-poll", "SECONDS", "until a woken device that put a command off comes again (5)",
+		OPTION_SECONDS, FOR_RUN, false, AT(notnow_poll_ms), 10, INTERVAL_S_MAX *INT64_C(1000)},
 	{"--notnow", "PERCENT", "of the commands that may be are put off (0)", OPTION_COUNT, FOR_RUN,
 		false, AT(notnow_percent), 0, 100},
 	{"--error", "PERCENT", "of the commands fail (0)", OPTION_COUNT, FOR_RUN, false, AT(error_percent),
@@ -47,12 +85,17 @@ static const struct option options[] = {
 		0},
 };
 
+#define VERB_NAMES "ca, pushcert, apns, run, fault, help"
+
 static const struct {
 	const char *name;
 	enum verb verb;
 } verbs[] = {
 	{"ca", VERB_CA},
+	{"pushcert", VERB_PUSHCERT},
+	{"apns", VERB_APNS},
 	{"run", VERB_RUN},
+	{"fault", VERB_FAULT},
 	{"help", VERB_HELP},
 	{"--help", VERB_HELP},
 	{"-h", VERB_HELP},
@@ -91,6 +134,23 @@ static enum rc parse_url(const char *text)
 	return RC_OK;
 }
 
+static bool is_address(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	int64_t port;
+
+	return colon != NULL && colon != text &&
+		int64_parse(slice_of_str(colon + 1), 0, UINT16_MAX, &port, NULL) == RC_OK;
+}
+
+static enum rc add_word(const char *text, struct options *to, struct err *err)
+{
+	if (to->word_count == OPTION_WORDS_MAX)
+		return err_set(err, RC_LIMIT, "%s: more than %d words", text, OPTION_WORDS_MAX);
+	to->words[to->word_count++] = text;
+	return RC_OK;
+}
+
 static enum rc parse_value(const struct option *option, const char *text, struct options *to,
 	struct err *err)
 {
@@ -106,6 +166,12 @@ static enum rc parse_value(const struct option *option, const char *text, struct
 			return err_set(err, RC_INVALID, "%s %s: not https://host or https://host:port", option->name,
 				text);
 		break;
+	case OPTION_ADDRESS:
+		if (!is_address(text))
+			return err_set(err, RC_INVALID, "%s %s: not HOST:PORT", option->name, text);
+		break;
+	case OPTION_WORD:
+		return add_word(text, to, err);
 	case OPTION_TEXT:
 		if (text[0] == 0)
 			return err_set(err, RC_INVALID, "%s: empty", option->name);
@@ -144,6 +210,10 @@ static enum rc parse_word(char **argv, int *at, struct options *to, struct err *
 	const struct option *option = option_find(word, name_len, to->verb);
 	const char *value = word[name_len] == '=' ? word + name_len + 1 : NULL;
 
+	if (option == NULL && to->verb == VERB_FAULT && word[0] != '-') {
+		(*at)++;
+		return add_word(word, to, err);
+	}
 	if (option == NULL)
 		return err_set(err, RC_INVALID, "%s: no such option (see pomona-sim help)", word);
 	(*at)++;
@@ -176,7 +246,7 @@ static enum rc parse_verb(const char *word, struct options *to, struct err *err)
 			to->verb = verbs[i].verb;
 			return RC_OK;
 		}
-	return err_set(err, RC_INVALID, "%s: no such verb (ca, run, help)", word);
+	return err_set(err, RC_INVALID, "%s: no such verb (" VERB_NAMES ")", word);
 }
 
 enum rc options_parse(int argc, char **argv, struct options *options_r, struct err *err)
@@ -184,9 +254,15 @@ enum rc options_parse(int argc, char **argv, struct options *options_r, struct e
 	int at = 2;
 	enum rc rc;
 
-	*options_r = (struct options){.devices = 25, .interval_ms = 10000, .seed = -1};
+	*options_r = (struct options){.devices = 25,
+		.interval_ms = 10000,
+		.seed = -1,
+		.days = 365,
+		.listen = "127.0.0.1:2197",
+		.keep = APNS_KEEP_DEFAULT,
+		.notnow_poll_ms = 5000};
 	if (argc < 2)
-		return err_set(err, RC_INVALID, "no verb (ca, run, help)");
+		return err_set(err, RC_INVALID, "no verb (" VERB_NAMES ")");
 	rc = parse_verb(argv[1], options_r, err);
 	if (rc == RC_OK && options_r->verb == VERB_HELP)
 		return RC_OK;
@@ -205,18 +281,40 @@ static void print_options(FILE *out, unsigned verb)
 			continue;
 		(void)snprintf(words, sizeof(words), "%s %s", option->name,
 			option->value_name == NULL ? "" : option->value_name);
-		(void)fprintf(out, "      %-20s %s\n", words, option->help);
+		(void)fprintf(out, "      %-22s %s\n", words, option->help);
 	}
+}
+
+static void print_faults(FILE *out)
+{
+	struct apns_fault_word word;
+
+	(void)fputs("\n  The faults:\n", out);
+	for (size_t i = 0; apns_fault_word_at(i, &word); i++)
+		(void)fprintf(out, "      %-22s %s\n", word.name, word.help);
 }
 
 void options_print_help(FILE *out)
 {
-	(void)fputs(
-		"usage: pomona-sim <verb> [options]\n\n"
-		"  ca    make the CA that the simulated devices have their certificates from\n",
-		out);
-	print_options(out, FOR_CA);
-	(void)fputs("\n  run   simulate Apple devices: enroll, poll, answer commands\n", out);
-	print_options(out, FOR_RUN);
+	static const struct {
+		unsigned verb;
+		const char *help;
+	} parts[] = {
+		{FOR_CA, "ca        make the CA of the simulated devices, and Apple's with a push certificate"},
+		{FOR_PUSHCERT, "pushcert  make another push certificate"},
+		{FOR_APNS, "apns      be APNs"},
+		{FOR_RUN, "run       simulate Apple devices: enroll, poll, answer commands"},
+		{FOR_FAULT,
+			"fault     [VERB] [KEY=VALUE...] tell a running APNs to go wrong, or ask it\n"
+			"      VERB: set (the default; without a word it ends all faults), goaway, reset, token,\n"
+			"            stats, pushes"},
+	};
+
+	(void)fputs("usage: pomona-sim <verb> [options]\n", out);
+	for (size_t i = 0; i < COUNT_OF(parts); i++) {
+		(void)fprintf(out, "\n  %s\n", parts[i].help);
+		print_options(out, parts[i].verb);
+	}
+	print_faults(out);
 	(void)fputs("\n  help\n\nExit status: 0 done, 1 failed, 64 wrong usage.\n", out);
 }

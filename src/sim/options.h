@@ -13,9 +13,15 @@
 
 #include "pomona/base/err.h"
 
-enum verb { VERB_HELP, VERB_CA, VERB_RUN };
+enum verb { VERB_HELP, VERB_CA, VERB_PUSHCERT, VERB_APNS, VERB_RUN, VERB_FAULT };
 
-enum { DEVICES_MAX = 1000000, INTERVAL_S_MAX = 86400, FOR_S_MAX = 365 * 86400 };
+enum {
+	DEVICES_MAX = 1000000,
+	INTERVAL_S_MAX = 86400,
+	FOR_S_MAX = 365 * 86400,
+	CERT_DAYS_MAX = 36500,
+	OPTION_WORDS_MAX = 32,
+};
 
 /* Texts are borrowed from argv. */
 struct options {
@@ -27,6 +33,14 @@ struct options {
 	int64_t seed;   /* -1: by chance */
 	int64_t for_ms; /* 0: until it is stopped */
 	bool is_once, is_json, is_reenrolling;
+	const char *topic, *out; /* of a push certificate */
+	int64_t days;
+	bool is_expired;
+	const char *listen, *apns, *control;
+	int64_t keep, notnow_poll_ms;
+	bool is_anyone;                      /* --no-client-cert */
+	const char *words[OPTION_WORDS_MAX]; /* of each --fault, or what stands behind `fault` */
+	size_t word_count;
 };
 
 /* RC_INVALID names the option and the rule. */

@@ -146,7 +146,7 @@ static void wrong_words_are_named(void **state)
 		const char *says;
 	} cases[] = {
 		{{NULL}, "no verb"},
-		{{"jump"}, "jump: no such verb (ca, run, help)"},
+		{{"jump"}, "jump: no such verb (ca, pushcert, apns, run, fault, help)"},
 		{{"ca"}, "--dir DIR: required"},
 		{{"ca", "--dir"}, "--dir: needs DIR"},
 		{{"ca", "--devices", "3"}, "--devices: no such option"},

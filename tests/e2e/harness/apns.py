@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Apple's push service as `pomona-sim apns` plays it, started in a folder of its own."""
+
+import json
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+from .server import BIN, START_SECONDS, run
+
+PAGE = 1000
+
+
+class Apns:
+    """`words` are further words of the command line. The folder gets its CA, if it has none yet."""
+
+    def __init__(self, folder, *words):
+        self.folder = pathlib.Path(folder)
+        self.words = [str(word) for word in words]
+        self.socket_path = self.folder / "control.sock"
+        self.port = 0  # any; a restart takes the one before
+        self.process = None
+        self.log = []
+        self._control = None
+        if not (self.folder / "apple" / "push.pem").exists():
+            run("pomona-sim", "ca", "--dir", self.folder)
+
+    @property
+    def ca_pem(self):
+        return self.folder / "apple" / "ca.pem"
+
+    @property
+    def push_pem(self):
+        """A push certificate and its key."""
+        return self.folder / "apple" / "push.pem"
+
+    @property
+    def topic(self):
+        return (self.folder / "apple" / "topic").read_text().strip()
+
+    def make_push_pem(self, name, *words):
+        """Another push certificate: `--topic T`, `--days N`, `--expired`."""
+        path = self.folder / name
+        run("pomona-sim", "pushcert", "--dir", self.folder, "--out", path, *words)
+        return path
+
+    # --- life
+
+    def start(self, **faults):
+        """Starts with these faults and returns when it listens."""
+        words = [word for key, value in faults.items() for word in ("--fault", f"{key}={_text(value)}")]
+        self.log = []
+        self._listening = threading.Event()
+        self.process = subprocess.Popen(
+            [str(BIN / "pomona-sim"), "apns", "--dir", str(self.folder), "--listen", f"127.0.0.1:{self.port}",
+             "--control", str(self.socket_path), *self.words, *words],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+        self._reader = threading.Thread(target=self._read_log, args=(self.process,), daemon=True)
+        self._reader.start()
+        self._listening.wait(START_SECONDS)
+        if self.port == 0 or self.process.poll() is not None:
+            self.kill()
+            raise AssertionError("pomona-sim apns did not start:\n" + "\n".join(self.log))
+        return self
+
+    def _read_log(self, process):
+        for line in process.stderr:
+            self.log.append(line.rstrip("\n"))
+            found = re.search(r'event=listening name=apns address="?[^"\s]*:(\d+)', line)
+            if found:
+                self.port = int(found.group(1))
+                self._listening.set()
+        self._listening.set()
+
+    def stop(self):
+        """SIGTERM; the exit status is checked, so that a sanitizer's report fails the test."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError("pomona-sim apns did not stop:\n" + "\n".join(self.log[-50:])) from None
+        self._forget()
+        if status != 0:
+            raise AssertionError(f"pomona-sim apns ended with {status}:\n" + "\n".join(self.log[-200:]))
+
+    def kill(self):
+        """As a crash would; start() then takes the same port."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self._forget()
+
+    def _forget(self):
+        self._reader.join(10)
+        self.process = None
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+
+    # --- control
+
+    def control(self, question):
+        """One question, as src/sim/control.h has them; gives the answer."""
+        if self._control is None:
+            plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            plain.settimeout(60)
+            plain.connect(str(self.socket_path))
+            self._control = plain.makefile("rwb")
+            plain.close()
+        self._control.write(json.dumps(question).encode() + b"\n")
+        self._control.flush()
+        answer = json.loads(self._control.readline())
+        if "error" in answer:
+            raise AssertionError(f"{question}: {answer['error']}")
+        return answer
+
+    def stats(self):
+        return self.control({"do": "stats"})
+
+    def pushes(self, after=0):
+        """All that are kept, with a seq above `after`."""
+        pushes = []
+        while True:
+            page = self.control({"do": "pushes", "after": after, "limit": PAGE})["pushes"]
+            pushes += page
+            if len(page) < PAGE:
+                return pushes
+            after = page[-1]["seq"]
+
+    def wait_pushes(self, count, seconds=30, after=0):
+        """Waits until `count` pushes with a seq above `after` were taken; gives all of these."""
+        def look():
+            got = self.pushes(after)
+            return got if len(got) >= count else None
+
+        return self.wait(look, f"{count} pushes", seconds)
+
+    def wait(self, look, what="what was expected", seconds=30):
+        """Waits until `look()` gives something; gives that."""
+        deadline = time.monotonic() + seconds
+        while True:
+            found = look()
+            if found:
+                return found
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no {what} in {seconds} s; APNs has {self.stats()}")
+            time.sleep(0.02)
+
+    def set(self, **faults):
+        """These faults and no others, see src/sim/apns_fault.h."""
+        self.control({"do": "set", "faults": faults})
+
+    def clear(self):
+        self.set()
+
+    def set_faults(self, faults):
+        self.set(**faults)
+
+    def goaway(self, last_stream="all", reason=""):
+        self.control({"do": "goaway", "last_stream": last_stream, "reason": reason})
+
+    def reset(self):
+        """Cuts all connections."""
+        self.control({"do": "reset"})
+
+    def token(self, token, status=None, **more):
+        """A token's own answer, `token` in bytes or hex: status, reason, timestamp_ms; status 200 takes it back."""
+        rule = {"do": "token", "token": token if isinstance(token, str) else token.hex(), **more}
+        if status is not None:
+            rule["status"] = status
+        self.control(rule)
+
+
+def _text(value):
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "pomona/base/log.h"
 #include "pomona/store/enrollment.h"
 
 #include "private.h"
@@ -6,6 +7,7 @@
 /* What an administrator orders about one device: its removal, that it stays, that it is forgotten. */
 struct order {
 	struct job job;
+	int64_t device_id;
 	enum enrollment_state state; /* it leaves the device in; not of a forgotten one */
 	bool is_changed;
 	const char *message; /* what happens next */
@@ -49,6 +51,7 @@ static enum rc run_unenroll(struct job *job, struct txn *txn, struct err *err)
 
 	if (rc != RC_OK)
 		return rc;
+	order->device_id = device.id;
 	order->state = ENROLLMENT_REMOVAL_ORDERED;
 	order->is_changed = false;
 	order->message = "at its next contact the device is told to remove its management";
@@ -62,8 +65,23 @@ static enum rc run_unenroll(struct job *job, struct txn *txn, struct err *err)
 	return enrollment_set_state(txn, device.id, ENROLLMENT_REMOVAL_ORDERED, err);
 }
 
+/* Nothing is queued for it: it is pushed to, so that it comes and learns of it. */
+static void wake(const struct job *job, int64_t device_id)
+{
+	struct push *push = job->call.api->push;
+	struct err err = {.rc = RC_OK};
+
+	if (push != NULL && push_order(push, &device_id, 1, PUSH_CLASS_URGENT, &err) != RC_OK)
+		log_warning("push_not_ordered", LOG_STR("id", http_request_param(job->call.request, "id")),
+			LOG_STR("text", err.text));
+}
+
 static void reply_unenroll(struct job *job)
 {
+	const struct order *order = order_of(job);
+
+	if (order->is_changed)
+		wake(job, order->device_id);
 	reply(job, "unenroll_device");
 }
 

@@ -2,7 +2,7 @@
 #include "pomona/store/enrollment.h"
 #include "pomona/store/queue.h"
 
-#include "private.h"
+#include "pushing.h"
 
 enum { OPEN_COMMANDS_SHOWN = 100, USERS_SHOWN = 1000 };
 
@@ -35,12 +35,15 @@ static void write_identity(const struct enrollment_view *view, struct json_value
 	json_set_time(identity, "not_after", view->identity_not_after);
 }
 
-/* The store hears of a contact a little later than device/ does. */
-static int64_t last_seen(const struct call *call, const struct enrollment_view *view)
+/* The store hears of a contact a little later than device/ does; it ends inactivity. */
+static void write_seen(const struct call *call, const struct enrollment_view *view,
+	struct json_value *object)
 {
 	const int64_t gathered = device_seen_at(call->api->device, view->enrollment.id);
+	const bool is_newer = gathered > view->last_seen_at;
 
-	return gathered > view->last_seen_at ? gathered : view->last_seen_at;
+	json_set_time(object, "last_seen_at", is_newer ? gathered : view->last_seen_at);
+	json_set_time(object, "inactive_at", gathered >= view->inactive_at ? 0 : view->inactive_at);
 }
 
 static void write_device(const struct call *call, const struct enrollment_view *view,
@@ -56,57 +59,30 @@ static void write_device(const struct call *call, const struct enrollment_view *
 	json_set_time(object, "created_at", view->created_at);
 	json_set_time(object, "enrolled_at", view->enrolled_at);
 	json_set_time(object, "token_updated_at", view->token_updated_at);
-	json_set_time(object, "last_seen_at", last_seen(call, view));
+	write_seen(call, view, object);
 	json_set_time(object, "ended_at", view->ended_at);
 	json_set_int(object, "open_commands", view->open_commands);
 	json_set_bool(object, "is_reenrolling", enrollment->pending_identity_id != 0);
 	json_set_bool(object, "is_awaiting_configuration", enrollment->is_awaiting_configuration);
 	json_set_bool(object, "has_push_token", view->has_push_token);
+	json_set_time(object, "token_dead_at", view->push.token_dead_at);
 	json_set_bool(object, "has_unlock_token", view->has_unlock_token);
 	json_set_bool(object, "has_bootstrap_token", view->has_bootstrap_token);
 	write_identity(view, object);
 }
 
-/* "enrolled" -> ENROLLMENT_ENROLLED; false for a word that is none. */
-static bool state_of(const char *word, int *state_r)
-{
-	for (int i = ENROLLMENT_PENDING; i <= ENROLLMENT_ENDED; i++)
-		if (slice_is_str(slice_of_str(word), enrollment_state_name((enum enrollment_state)i))) {
-			*state_r = i;
-			return true;
-		}
-	return false;
-}
-
-static bool kind_of(const char *word, int *kind_r)
-{
-	for (int i = ENROLLMENT_DEVICE; i <= ENROLLMENT_BYOD_USER; i++)
-		if (slice_is_str(slice_of_str(word), enrollment_kind_name((enum enrollment_kind)i))) {
-			*kind_r = i;
-			return true;
-		}
-	return false;
-}
-
 static enum rc read_filter(struct call *call, const struct page *page,
 	struct enrollment_filter *filter, struct err *err)
 {
-	const char *state = http_request_query(call->request, "state");
-	const char *kind = http_request_query(call->request, "kind");
-	const char *serial = http_request_query(call->request, "serial");
-
-	*filter = (struct enrollment_filter){
-		.after_id = page->after_id,
-		.limit = page->limit,
-		.serial_number = slice_of_str(serial),
+	const struct filter_words words = {
+		.state = slice_of_str(http_request_query(call->request, "state")),
+		.kind = slice_of_str(http_request_query(call->request, "kind")),
+		.serial_number = slice_of_str(http_request_query(call->request, "serial")),
+		.activity = slice_of_str(http_request_query(call->request, "activity")),
 	};
-	if (state != NULL && !state_of(state, &filter->state))
-		return api_call_invalid(call, err, "state",
-			"must be pending, enrolled, removal_ordered, removed, checked_out or ended");
-	if (kind != NULL && !kind_of(kind, &filter->kind))
-		return api_call_invalid(call, err, "kind",
-			"must be device, user, shared_ipad_user, byod_device or byod_user");
-	return RC_OK;
+
+	*filter = (struct enrollment_filter){.after_id = page->after_id, .limit = page->limit};
+	return api_filter_read(call, &words, filter, err);
 }
 
 static enum rc write_list(struct call *call, struct txn *txn,
@@ -183,6 +159,7 @@ static enum rc read_device(struct call *call, struct txn *txn, struct json_value
 	if (rc != RC_OK)
 		return rc;
 	write_device(call, &view, root);
+	api_push_view_write(&view.push, json_set_object(root, "push"));
 	rc = write_open_commands(call, txn, enrollment.id, json_set_array(root, "commands"), err);
 	if (rc != RC_OK || enrollment_kind_is_user(enrollment.kind))
 		return rc;

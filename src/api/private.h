@@ -5,7 +5,8 @@
 /*
  * What the files of this room share: the API itself, one call of it, problems, pages, and the two
  * ways a handler works: api_call_read() from a snapshot on the worker, api_job_handle() by a job of the
- * writer. Threading: the worker's until api_job_handle() submits, then the writer's.
+ * writer. A third, for pushes, is in pushing.h. Threading: the worker's until api_job_handle() submits, then the
+ * writer's.
  */
 
 #include <pthread.h>
@@ -17,7 +18,9 @@
 #include "pomona/store/queue.h"
 
 enum {
-	API_SMALL_BODY_BYTES_MAX = 65536, /* of all bodies but a command's ids */
+	API_SMALL_BODY_BYTES_MAX = 65536, /* of all bodies but ids and a push certificate */
+	/* each byte of a PEM may be escaped, as its line ends are; a password's as \uXXXX */
+	API_PUSHCERT_BODY_BYTES_MAX = 2 * PUSH_CERT_PEM_BYTES_MAX + 6 * PUSH_PASSWORD_BYTES_MAX + 1024,
 	API_REPLY_BYTES_MAX = 512 * 1024 * 1024,
 	API_PROBLEM_BYTES_MAX = 8192,
 	API_ABANDONED_MAX = 64,
@@ -34,6 +37,7 @@ struct api {
 	struct device *device;
 	const struct clock *clock;
 	const struct authority *device_ca;
+	struct push *push; /* NULL: none */
 	struct cert_facts device_ca_facts;
 	size_t body_bytes_max;
 	gid_t socket_gid;
@@ -164,6 +168,13 @@ enum rc api_ids_find_repeated(const struct json_value *ids, struct arena *arena,
 /* Appends `text`, which is UTF-8, as a JSON string. */
 void api_ids_append_text(struct buf *out, struct slice text);
 
+/* The words that choose enrollments; empty slices where none was given. */
+struct filter_words {
+	struct slice state, kind, serial_number, activity;
+};
+enum rc api_filter_read(struct call *call, const struct filter_words *words,
+	struct enrollment_filter *filter, struct err *err) MUST_USE;
+
 /* Handlers, by file. */
 void api_status_get(struct http_request *request, void *api);
 void api_health_get(struct http_request *request, void *api);
@@ -193,5 +204,10 @@ void api_cas_post(struct http_request *request, void *api);
 void api_ca_delete(struct http_request *request, void *api);
 void api_alarms_get(struct http_request *request, void *api);
 void api_alarm_delete(struct http_request *request, void *api);
+void api_push_post(struct http_request *request, void *api);
+void api_pushcerts_get(struct http_request *request, void *api);
+void api_pushcerts_put(struct http_request *request, void *api);
+void api_pushcert_delete(struct http_request *request, void *api);
+void api_pushcert_test_post(struct http_request *request, void *api);
 
 #endif

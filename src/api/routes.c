@@ -14,6 +14,13 @@ static size_t large_body(const struct http_request *request, void *api)
 	return ((const struct api *)api)->body_bytes_max;
 }
 
+static size_t pushcert_body(const struct http_request *request, void *api)
+{
+	(void)request;
+	(void)api;
+	return API_PUSHCERT_BODY_BYTES_MAX;
+}
+
 #define V1 "/api/v1"
 
 /* docs/api/openapi.yaml describes each of these; a test holds the two together. */
@@ -46,6 +53,11 @@ static const struct http_route routes[] = {
 	{"POST", V1 "/cas", large_body, api_cas_post, 0},
 	{"DELETE", V1 "/cas/{sha256}", small_body, api_ca_delete, 0},
 	{"GET", V1 "/alarms", NULL, api_alarms_get, 0},
+	{"POST", V1 "/push", large_body, api_push_post, 0},
+	{"GET", V1 "/pushcerts", NULL, api_pushcerts_get, 0},
+	{"PUT", V1 "/pushcerts", pushcert_body, api_pushcerts_put, 0},
+	{"POST", V1 "/pushcerts/test", small_body, api_pushcert_test_post, 0},
+	{"DELETE", V1 "/pushcerts/{topic}", small_body, api_pushcert_delete, 0},
 	{"DELETE", V1 "/alarms/{kind}/{subject}", small_body, api_alarm_delete, 0},
 };
 

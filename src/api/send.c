@@ -293,6 +293,8 @@ static void reply(struct job *job)
 	struct buf out;
 	enum rc rc;
 
+	if (job->call.api->push != NULL)
+		push_poke(job->call.api->push);
 	api_call_audit_slice(&job->call, "send_command", send->body.row.uuid);
 	buf_init(&out, API_REPLY_BYTES_MAX);
 	buf_append_str(&out, "{\"uuid\":");

@@ -4,7 +4,7 @@
 #include "pomona/store/identity.h"
 #include "pomona/store/queue.h"
 
-#include "private.h"
+#include "pushing.h"
 
 enum { STATUS_ALARMS = 20, SECONDS_A_DAY = 86400 };
 
@@ -66,16 +66,50 @@ static void write_writer(const struct api *api, struct json_value *root)
 	json_set_int(root, "database_bytes", (int64_t)stats.database_bytes);
 }
 
-static void write_certificate(const struct cert_facts *facts, const char *what, int64_t now,
-	struct json_value *rows)
+struct shown_cert {
+	const char *what, *subject;
+	const uint8_t *sha256;
+	int64_t not_after;
+};
+
+static void write_shown(const struct shown_cert *cert, int64_t now, struct json_value *rows)
 {
 	struct json_value *row = json_append_object(rows);
 
-	json_set_str(row, "what", what);
-	json_set_str(row, "subject", facts->subject);
-	api_set_hex(row, "sha256", slice_of(facts->sha256, SHA256_BYTES));
-	json_set_time(row, "not_after", facts->not_after);
-	json_set_int(row, "days_left", (facts->not_after - now) / SECONDS_A_DAY);
+	json_set_str(row, "what", cert->what);
+	json_set_str(row, "subject", cert->subject);
+	api_set_hex(row, "sha256", slice_of(cert->sha256, SHA256_BYTES));
+	json_set_time(row, "not_after", cert->not_after);
+	json_set_int(row, "days_left", (cert->not_after - now) / SECONDS_A_DAY);
+}
+
+static void write_certificate(const struct cert_facts *facts, const char *what, int64_t now,
+	struct json_value *rows)
+{
+	const struct shown_cert cert = {.what = what,
+		.subject = facts->subject,
+		.sha256 = facts->sha256,
+		.not_after = facts->not_after};
+
+	write_shown(&cert, now, rows);
+}
+
+static enum rc write_push_certificates(struct call *call, struct txn *txn, struct json_value *rows,
+	struct err *err)
+{
+	struct push_cert_view *views;
+	size_t count;
+	enum rc rc = push_cert_list(txn, call->arena, &views, &count, err);
+
+	for (size_t i = 0; rc == RC_OK && i < count; i++) {
+		const struct shown_cert cert = {.what = "push",
+			.subject = views[i].subject,
+			.sha256 = views[i].sha256,
+			.not_after = views[i].not_after};
+
+		write_shown(&cert, txn_now(txn), rows);
+	}
+	return rc;
 }
 
 static bool is_own_ca(const struct api *api, const struct cert_facts *facts)
@@ -106,6 +140,7 @@ static enum rc write_certificates(struct call *call, struct txn *txn, struct jso
 {
 	struct json_value *rows = json_set_array(root, "certificates");
 	struct cert_facts tls;
+	enum rc rc;
 
 	(void)pthread_mutex_lock(&call->api->lock);
 	tls = call->api->tls;
@@ -113,7 +148,8 @@ static enum rc write_certificates(struct call *call, struct txn *txn, struct jso
 	if (tls.not_after != 0)
 		write_certificate(&tls, "tls", txn_now(txn), rows);
 	write_certificate(&call->api->device_ca_facts, "device_ca", txn_now(txn), rows);
-	return write_anchors(call, txn, rows, err);
+	rc = write_push_certificates(call, txn, rows, err);
+	return rc == RC_OK ? write_anchors(call, txn, rows, err) : rc;
 }
 
 static void write_listener(const struct http_listener *listener, const char *name,
@@ -179,6 +215,8 @@ static enum rc read_status(struct call *call, struct txn *txn, struct json_value
 	rc = write_enrollments(txn, root, err);
 	if (rc == RC_OK)
 		rc = write_queue(txn, root, err);
+	if (rc == RC_OK)
+		rc = api_push_status_write(call, txn, root, err);
 	if (rc == RC_OK)
 		rc = write_certificates(call, txn, root, err);
 	if (rc == RC_OK)

@@ -14,6 +14,7 @@
 #include "pomona/device/device.h"
 #include "pomona/http/http.h"
 #include "pomona/pki/authority.h"
+#include "pomona/push/push.h"
 #include "pomona/store/store.h"
 
 struct api;
@@ -23,6 +24,7 @@ struct api_params {
 	struct device *device; /* refusals, statistics; is given new trust when a device CA is added */
 	const struct clock *clock;
 	const struct authority *device_ca;
+	struct push *push; /* NULL: nobody is woken, and the routes about pushes answer 503 */
 	size_t body_bytes_max;
 	gid_t socket_gid; /* members are admins over the Unix socket; (gid_t)-1: root only */
 };
@@ -42,7 +44,7 @@ void api_set_listeners(struct api *api, const struct http_listener *device,
 void api_set_tls_facts(struct api *api, const struct cert_facts *facts);
 /* readyz: 200 only while ready. */
 void api_set_ready(struct api *api, bool is_ready);
-/* Requests that still wait for the store are answered by it; none may be under way. */
+/* Requests that still wait for the store or for pushes are answered by these; none may be under way. */
 void api_free(struct api **api);
 
 #endif

@@ -12,6 +12,12 @@
 
 const char *fixture_root = "/tmp";
 
+void fixture_root_in_memory(void)
+{
+	if (access("/dev/shm", W_OK) == 0)
+		fixture_root = "/dev/shm";
+}
+
 static int64_t fixture_unix_ms(void *ctx)
 {
 	const struct fixture *f = ctx;
@@ -117,6 +123,7 @@ struct txn *fixture_write(struct fixture *f)
 	if (!f->is_writing) {
 		assert_ok(db_control(&txn->db, "BEGIN IMMEDIATE", &err), &err);
 		memset(txn->finished, 0, sizeof(txn->finished));
+		txn->staging = (struct staging){0};
 		txn->now = f->now_s;
 		f->is_writing = true;
 	}
@@ -188,6 +195,15 @@ enum rc enroll_device(struct txn *txn, const char *ext_id, uint8_t mark, int64_t
 	return rc == RC_OK ? enrollment_promote(txn, *id_r, err) : rc;
 }
 
+enum rc give_token(struct txn *txn, int64_t id, const char *push_token, struct err *err)
+{
+	const struct token_facts facts = {.topic = S("com.example.mdm"),
+		.token = slice_of_str(push_token),
+		.push_magic = S("magic")};
+
+	return enrollment_set_token(txn, id, &facts, S("raw token"), err);
+}
+
 enum rc send_command(struct txn *txn, const char *uuid, int priority, int64_t enrollment_id,
 	int64_t not_after, struct err *err)
 {
@@ -208,6 +224,24 @@ enum rc send_command(struct txn *txn, const char *uuid, int priority, int64_t en
 	if (rc == RC_OK)
 		rc = batch_add(txn, batch_id, enrollment_id, &was_queued, err);
 	return rc == RC_OK ? batch_publish(txn, batch_id, err) : rc;
+}
+
+enum rc put_push_cert(struct txn *txn, const char *topic, uint8_t mark, struct slice cert_pem,
+	struct slice key_pem, struct err *err)
+{
+	struct push_cert cert = {.facts = facts_of(mark)};
+	enum rc rc;
+
+	assert_true(strlen(topic) < sizeof(cert.topic));
+	memcpy(cert.topic, topic, strlen(topic));
+	buf_init(&cert.cert_pem, cert_pem.len);
+	buf_init(&cert.key_pem, key_pem.len);
+	buf_append(&cert.cert_pem, cert_pem);
+	buf_append(&cert.key_pem, key_pem);
+	rc = push_cert_put(txn, &cert, err);
+	buf_fini(&cert.cert_pem);
+	buf_fini_secret(&cert.key_pem);
+	return rc;
 }
 
 void assert_slice(struct slice got, const char *want)

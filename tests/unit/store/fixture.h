@@ -17,6 +17,7 @@
 #include "pomona/store/enrollment.h"
 #include "pomona/store/escrow.h"
 #include "pomona/store/identity.h"
+#include "pomona/store/push.h"
 #include "pomona/store/queue.h"
 #include "pomona/store/store.h"
 
@@ -33,6 +34,8 @@ struct fixture {
 };
 
 extern const char *fixture_root; /* where the folders are made: "/tmp" */
+/* Where the system has a folder in memory, there: many small databases whose syncs need not be true. */
+void fixture_root_in_memory(void);
 enum { T0 = 1700000000 };
 
 /* cmocka setup and teardown: *state is the fixture. Its store is open but not started. */
@@ -63,9 +66,14 @@ struct cert_facts facts_of(uint8_t mark);
 /* A device that is enrolled, by its verbs. Its raw Authenticate is "raw authenticate". */
 enum rc enroll_device(struct txn *txn, const char *ext_id, uint8_t mark, int64_t *id_r,
 	struct err *err);
+/* A TokenUpdate with that token, of topic "com.example.mdm". Its raw message is "raw token". */
+enum rc give_token(struct txn *txn, int64_t id, const char *push_token, struct err *err);
 /* A command in one published batch to one enrollment. */
 enum rc send_command(struct txn *txn, const char *uuid, int priority, int64_t enrollment_id,
 	int64_t not_after, struct err *err);
+/* A push certificate of facts_of(mark) with these texts for PEM. */
+enum rc put_push_cert(struct txn *txn, const char *topic, uint8_t mark, struct slice cert_pem,
+	struct slice key_pem, struct err *err);
 void assert_slice(struct slice got, const char *want);
 /* The text that a verb appended to `buf`, which is emptied for the next one. */
 void assert_text(struct buf *buf, const char *want);

@@ -5,7 +5,6 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "faultvfs.h"
 
@@ -78,8 +77,7 @@ static int count_memory(void **state)
 	};
 
 	(void)state;
-	if (access("/dev/shm", W_OK) == 0) /* some hundred small databases: their syncs need not be true */
-		fixture_root = "/dev/shm";
+	fixture_root_in_memory();
 	/* The VFS has started SQLite before main(). */
 	assert_int_equal(sqlite3_shutdown(), SQLITE_OK);
 	assert_int_equal(sqlite3_config(SQLITE_CONFIG_MALLOC, &methods), SQLITE_OK);

@@ -107,6 +107,8 @@ static void plant(struct fixture *f)
 	assert_ok(escrow_put(txn, id, ESCROW_UNLOCK_TOKEN, S("PLANTED unlock"), &err), &err);
 	assert_ok(escrow_put(txn, id, ESCROW_UNLOCK_TOKEN, S("PLANTED unlock 2"), &err), &err);
 	assert_ok(vault_put(txn, "name", S("PLANTED vault"), &err), &err);
+	assert_ok(put_push_cert(txn, "t", 1, S("cert"), S("PLANTED push key"), &err), &err);
+	assert_ok(put_push_cert(txn, "t2", 2, S("cert"), S("PLANTED push key 2"), &err), &err);
 	fixture_commit(f);
 }
 
@@ -165,6 +167,11 @@ static enum rc open_result(struct txn *txn, struct buf *out, struct err *err)
 	return queue_result(txn, 1, 1, out, err);
 }
 
+static enum rc open_push_key(struct txn *txn, struct buf *out, struct err *err)
+{
+	return push_cert_key(txn, "t", out, err);
+}
+
 static void test_a_blob_in_another_row_does_not_open(void **state)
 {
 	static const struct {
@@ -176,6 +183,8 @@ static void test_a_blob_in_another_row_does_not_open(void **state)
 		{"UPDATE command_body SET sealed = (SELECT sealed FROM vault)", open_body},
 		{"UPDATE result SET sealed = (SELECT sealed FROM vault)", open_result},
 		{"UPDATE vault SET sealed = (SELECT sealed FROM pending_enrollment)", open_vault},
+		{"UPDATE push_cert SET sealed = (SELECT sealed FROM push_cert WHERE topic = 't2')",
+			open_push_key},
 	};
 	struct fixture *f = *state;
 	AUTO(buf_fini) struct buf out = {0};
@@ -196,7 +205,7 @@ static void test_a_blob_in_another_row_does_not_open(void **state)
 static void test_a_missing_key_is_neither_a_missing_row_nor_a_lost_one(void **state)
 {
 	static enum rc (*const open[])(struct txn * txn, struct buf * out, struct err * err) = {open_vault,
-		open_escrow, open_message, open_body, open_result};
+		open_escrow, open_message, open_body, open_result, open_push_key};
 	static const uint8_t other[SEAL_KEY_BYTES] = {9};
 	AUTO(buf_fini_secret) struct buf out = {0};
 	struct fixture *f = *state;

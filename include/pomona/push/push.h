@@ -76,7 +76,10 @@ void push_contact(struct push *push, const struct push_contact *contact);
 
 enum push_class { PUSH_CLASS_URGENT, PUSH_CLASS_NORMAL, PUSH_CLASS_PROBE, PUSH_CLASS_COUNT };
 
-/* Pushes in any case, whether there is work or not; nobody waits. The ids are copied. */
+/*
+ * Pushes in any case, whether there is work or not; nobody waits. The ids are copied. RC_BUSY: it is stopping, or
+ * too many orders wait.
+ */
 enum rc push_order(struct push *push, const int64_t *ids, size_t count, enum push_class class,
 	struct err *err) MUST_USE;
 
@@ -114,12 +117,11 @@ struct push_ask {
 	int64_t wait_ms;
 	void (*done)(struct push_ask *ask);
 	void *ctx;
-	struct push *push; /* from here on push's own */
-	size_t open_count;
-	struct net_timer *timer;
+	size_t open_count; /* from here on push's own */
+	int64_t ends_us;
 	struct push_ask *next;
 };
-/* RC_BUSY: it is stopping. */
+/* RC_INVALID: their number. RC_BUSY: it is stopping, or too many wait already. */
 enum rc push_ask(struct push *push, struct push_ask *ask, struct err *err) MUST_USE;
 
 /* What an APNs reason means and what to do about it, for people; for a status without a known reason too. */

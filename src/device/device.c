@@ -37,6 +37,7 @@ enum rc device_new(const struct device_params *params, struct device **device_r,
 	(void)pthread_rwlock_init(&device->lock, NULL);
 	device->store = params->store;
 	device->clock = params->clock;
+	device->push = params->push;
 	device->settings = params->settings;
 	device_set_trust(device, params->trust);
 	device->presence = presence_new();

@@ -18,6 +18,7 @@
 struct device {
 	struct store *store;
 	const struct clock *clock;
+	struct push *push;     /* NULL: none */
 	pthread_rwlock_t lock; /* settings, trust, fingerprint; the generation is written under it */
 	struct device_settings settings;
 	struct trust *trust;

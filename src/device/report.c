@@ -135,6 +135,30 @@ static void reply_refusal(struct http_request *request, unsigned status, enum re
 	http_reply_copy(request, status, TEXT_PLAIN, slice_of(body, (size_t)len));
 }
 
+static const enum push_contact_kind contact_kinds[] = {
+	[OUTCOME_CONTACT_MESSAGE] = PUSH_CONTACT_MESSAGE,
+	[OUTCOME_CONTACT_RESTING] = PUSH_CONTACT_RESTING,
+	[OUTCOME_CONTACT_HELD] = PUSH_CONTACT_HELD,
+	[OUTCOME_CONTACT_TOKEN] = PUSH_CONTACT_TOKEN,
+};
+
+/* Before the reply: the device's next message is then told after this one. */
+static void tell_push(const struct message *message)
+{
+	const struct outcome *outcome = &message->outcome;
+	struct push_contact contact;
+
+	if (message->device->push == NULL || outcome->contact == OUTCOME_CONTACT_NONE ||
+		outcome->refusal != REFUSAL_NONE)
+		return;
+	contact = (struct push_contact){
+		.enrollment_id = outcome->channel_id,
+		.kind = contact_kinds[outcome->contact],
+		.seen_seq = outcome->seen_seq,
+	};
+	push_contact(message->device->push, &contact);
+}
+
 void message_finish(struct message *message)
 {
 	struct outcome *outcome = &message->outcome;
@@ -142,6 +166,7 @@ void message_finish(struct message *message)
 
 	if (outcome->channel_id != 0)
 		(void)presence_note(device->presence, outcome->channel_id, clock_unix_s(device->clock));
+	tell_push(message);
 	if (outcome->refusal != REFUSAL_NONE) {
 		keep_refusal(message, outcome->refusal, outcome->text);
 		reply_refusal(message->request, outcome->http_status, outcome->refusal, outcome->text);

@@ -14,6 +14,7 @@
 #include "pomona/http/http.h"
 #include "pomona/identity/refusal.h"
 #include "pomona/pki/trust.h"
+#include "pomona/push/push.h"
 #include "pomona/store/store.h"
 
 struct device;
@@ -27,6 +28,7 @@ struct device_settings { /* may change while serving */
 struct device_params {
 	struct store *store; /* borrowed until device_free() */
 	const struct clock *clock;
+	struct push *push;   /* borrowed as the store; told of each contact. NULL: nobody is woken */
 	struct trust *trust; /* a reference of its own is taken */
 	struct device_settings settings;
 };

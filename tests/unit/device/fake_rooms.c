@@ -32,6 +32,19 @@ static int64_t now_us(void *ctx)
 	return rooms.now_us;
 }
 
+/* Never looked into. */
+static char push_stand_in;
+struct push *const fake_push = (struct push *)&push_stand_in;
+
+void push_contact(struct push *push, const struct push_contact *contact)
+{
+	assert_ptr_equal(push, fake_push);
+	assert_true(rooms.contact_count < COUNT_OF(rooms.contacts));
+	assert_int_equal(rooms.reads_open, 0);
+	assert_true(rooms.replied_to == NULL || !*rooms.replied_to);
+	rooms.contacts[rooms.contact_count++] = *contact;
+}
+
 const struct clock fake_clock = {.unix_ms = now_ms, .monotonic_us = now_us};
 
 struct trust *fake_trust(char letter)
@@ -270,8 +283,10 @@ enum rc result_try_idle(struct txn *txn, const struct credential *credential,
 	*is_answered_r = rooms.is_idle_answered;
 	if (rooms.idle_refusal != REFUSAL_NONE)
 		outcome_refuse(outcome, rooms.idle_refusal, NULL);
-	else if (rooms.is_idle_answered)
+	else if (rooms.is_idle_answered) {
 		outcome->channel_id = 7;
+		outcome->contact = OUTCOME_CONTACT_MESSAGE;
+	}
 	return RC_OK;
 }
 

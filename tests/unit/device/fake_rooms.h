@@ -10,6 +10,7 @@
 #include "pomona/base/clock.h"
 #include "pomona/command/result.h"
 #include "pomona/pki/trust.h"
+#include "pomona/push/push.h"
 #include "pomona/store/identity.h"
 #include "pomona/store/store.h"
 
@@ -23,7 +24,7 @@ struct fake_rooms {
 	int recorded; /* calls of identity_record() */
 	bool is_idle_answered;
 	enum refusal idle_refusal;
-	struct outcome decision; /* status, refusal, channel, event and text are copied */
+	struct outcome decision; /* status, refusal, channel, contact, event and text are copied */
 	const char *decision_body;
 	enum rc decide_rc;
 	int decided;
@@ -32,10 +33,14 @@ struct fake_rooms {
 	bool is_read_refused;
 	int reads_open;
 	int64_t now_s, now_us;
+	struct push_contact contacts[16]; /* told to push_contact(), in order */
+	size_t contact_count;
+	const bool *replied_to; /* must not be set yet when a contact is told; NULL: not looked at */
 };
 
 extern struct fake_rooms rooms;
 extern const struct clock fake_clock;
+extern struct push *const fake_push;
 /* Two sets of trust anchors: the fingerprint is all of their first letter. */
 struct trust *fake_trust(char letter);
 int fake_trust_refs(void);

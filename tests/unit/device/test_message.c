@@ -81,10 +81,13 @@ static void show_certificate(const char *text)
 	connection = (struct fake_connection){.certs = {slice_of_str(text)}, .cert_count = 1};
 }
 
+static struct push *next_push; /* what setup() gives the device */
+
 static int setup(void **state)
 {
 	struct device_params params = {
 		.clock = &fake_clock,
+		.push = next_push,
 		.trust = fake_trust('a'),
 		.settings = {.checkin_bytes_max = CHECKIN_MAX, .result_bytes_max = RESULT_MAX},
 	};
@@ -95,6 +98,16 @@ static int setup(void **state)
 	fake_rooms_reset();
 	show_certificate("leaf");
 	return device_new(&params, &device, &err) != RC_OK;
+}
+
+static int setup_without_push(void **state)
+{
+	int rc;
+
+	next_push = NULL;
+	rc = setup(state);
+	next_push = fake_push;
+	return rc;
 }
 
 static int teardown(void **state)
@@ -268,6 +281,73 @@ static void nothing_is_answered_or_noted_before_it_is_durable(void **state)
 	assert_int_equal(request.status, 200);
 	assert_true(request.is_resumed);
 	assert_int_equal(device_seen_at(device, CHANNEL), 1000);
+}
+
+static void a_contact_is_told_once_it_is_durable_and_before_the_reply(void **state)
+{
+	static const struct {
+		enum outcome_contact contact;
+		enum push_contact_kind kind;
+		int64_t seen_seq;
+	} rows[] = {
+		{OUTCOME_CONTACT_MESSAGE, PUSH_CONTACT_MESSAGE, 0},
+		{OUTCOME_CONTACT_RESTING, PUSH_CONTACT_RESTING, 11},
+		{OUTCOME_CONTACT_HELD, PUSH_CONTACT_HELD, 12},
+		{OUTCOME_CONTACT_TOKEN, PUSH_CONTACT_TOKEN, 0},
+	};
+
+	(void)state;
+	rooms.status = RESULT_ACKNOWLEDGED;
+	rooms.decision.channel_id = CHANNEL;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		rooms.contact_count = 0;
+		rooms.decision.contact = rows[i].contact;
+		rooms.decision.seen_seq = rows[i].seen_seq;
+		put("/mdm", COMMAND);
+		assert_int_equal(rooms.contact_count, 0);
+		rooms.replied_to = &request.is_replied;
+		fake_turn(RC_OK);
+		rooms.replied_to = NULL;
+		assert_int_equal(rooms.contact_count, 1);
+		assert_int_equal(rooms.contacts[0].enrollment_id, CHANNEL);
+		assert_int_equal(rooms.contacts[0].kind, rows[i].kind);
+		assert_int_equal(rooms.contacts[0].seen_seq, rows[i].seen_seq);
+	}
+}
+
+static void an_idle_that_the_snapshot_answers_is_a_contact_too(void **state)
+{
+	(void)state;
+	rooms.is_idle_answered = true;
+	put("/mdm", COMMAND);
+	assert_int_equal(rooms.contact_count, 1);
+	assert_int_equal(rooms.contacts[0].enrollment_id, CHANNEL);
+	assert_int_equal(rooms.contacts[0].kind, PUSH_CONTACT_MESSAGE);
+}
+
+static void what_is_refused_or_not_durable_is_no_contact(void **state)
+{
+	(void)state;
+	rooms.status = RESULT_ACKNOWLEDGED;
+	rooms.decision.channel_id = CHANNEL;
+	put_and_turn(COMMAND, RC_OK); /* OUTCOME_CONTACT_NONE */
+	rooms.decision.contact = OUTCOME_CONTACT_MESSAGE;
+	put_and_turn(COMMAND, RC_IO);
+	rooms.decision.refusal = REFUSAL_SUPERSEDED;
+	rooms.decision.http_status = 403;
+	put_and_turn(COMMAND, RC_OK);
+	rooms.read_rc = RC_INVALID;
+	put("/mdm", COMMAND);
+	assert_int_equal(rooms.contact_count, 0);
+}
+
+static void without_anybody_to_wake_contacts_are_told_to_nobody(void **state)
+{
+	(void)state;
+	rooms.is_idle_answered = true;
+	put("/mdm", COMMAND);
+	assert_int_equal(request.status, 200);
+	assert_int_equal(rooms.contact_count, 0);
 }
 
 static void a_commit_that_fails_is_503_and_leaves_nothing_behind(void **state)
@@ -583,6 +663,11 @@ int main(void)
 		WITH_DEVICE(an_idle_that_has_something_to_come_is_decided_by_the_writer),
 		WITH_DEVICE(an_idle_of_somebody_refused_is_no_poll),
 		WITH_DEVICE(nothing_is_answered_or_noted_before_it_is_durable),
+		WITH_DEVICE(a_contact_is_told_once_it_is_durable_and_before_the_reply),
+		WITH_DEVICE(an_idle_that_the_snapshot_answers_is_a_contact_too),
+		WITH_DEVICE(what_is_refused_or_not_durable_is_no_contact),
+		cmocka_unit_test_setup_teardown(without_anybody_to_wake_contacts_are_told_to_nobody,
+			setup_without_push, teardown),
 		WITH_DEVICE(a_commit_that_fails_is_503_and_leaves_nothing_behind),
 		WITH_DEVICE(a_decision_that_fails_is_503),
 		WITH_DEVICE(a_decision_that_runs_twice_starts_from_nothing),
@@ -603,5 +688,6 @@ int main(void)
 		WITH_DEVICE(a_hostile_client_cannot_fill_the_log),
 	};
 
+	next_push = fake_push;
 	return cmocka_run_group_tests_name("message", tests, NULL, NULL);
 }

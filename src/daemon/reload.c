@@ -5,6 +5,7 @@
 #include "host.h"
 #include "notify.h"
 #include "pomona/base/log.h"
+#include "waking.h"
 
 static void log_lines(enum log_level level, const char *event, struct slice lines)
 {
@@ -19,11 +20,13 @@ static void log_lines(enum log_level level, const char *event, struct slice line
 static void apply(struct server *server, const struct config *fresh, const struct host_tls *tls)
 {
 	const struct device_settings settings = server_device_settings(fresh);
+	const struct push_settings push_settings = waking_settings(fresh);
 	struct buf fixed;
 
 	buf_init(&fixed, CONF_FAULTS_BYTES_MAX);
 	log_set_level(fresh->server.log_level);
 	device_set_settings(server->device, &settings);
+	push_set_settings(server->push, &push_settings);
 	api_set_tls_facts(server->api, &tls->leaf);
 	config_diff_fixed(server->config, fresh, &fixed);
 	log_lines(LOG_LEVEL_WARNING, "change_needs_restart", buf_slice(&fixed));

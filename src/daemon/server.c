@@ -11,13 +11,16 @@
 #include "pomona/base/log.h"
 #include "pomona/store/escrow.h"
 #include "pomona/store/identity.h"
+#include "waking.h"
 
 enum {
 	CA_DER_BYTES_MAX = 65536,
 	ANCHORS_BYTES_MAX = 4 * 1024 * 1024,
-	READERS_BESIDES = 6, /* the admin API's threads and main, besides one a device thread */
+	/* Besides one a device thread: the admin API's threads, main and the outbound loop. */
+	READERS_BESIDES = 7,
 };
 
+#define ADVICE_THREADS "look at memory and threads that the service may have"
 #define ADVICE_INIT "make the state directory with `pomonactl init`, or restore it from a backup"
 
 struct device_settings server_device_settings(const struct config *config)
@@ -130,6 +133,7 @@ static enum rc start_device(struct server *server, struct err *err)
 	struct device_params params = {
 		.store = server->store,
 		.clock = clock_system(),
+		.push = server->push,
 		.settings = server_device_settings(server->config),
 	};
 	struct txn *txn = NULL;
@@ -156,6 +160,7 @@ static enum rc start_api(struct server *server, struct err *err)
 	struct api_params params = {
 		.store = server->store,
 		.device = server->device,
+		.push = server->push,
 		.clock = clock_system(),
 		.device_ca = server->device_ca,
 		.body_bytes_max = (size_t)server->config->admin.body_bytes_max,
@@ -186,12 +191,16 @@ static void stop_writer(struct server *server)
 	server->is_writer_running = false;
 }
 
-/* The writer goes first: it resumes the requests that wait for it, and a listener must have none. */
+/*
+ * Pushes and the writer go first: they resume the requests that wait for them, and a listener must
+ * have none. The writer goes last of them, for the pushes' outcomes.
+ */
 static void stop_listeners(struct server *server)
 {
 	api_set_ready(server->api, false);
 	server_listeners_drain(server);
 	device_flush_seen_wait(server->device);
+	waking_stop_push(server);
 	stop_writer(server);
 	server_listeners_stop(server);
 }
@@ -209,9 +218,15 @@ static const struct stage {
 	{"master key", start_keyring, stop_keyring, ADVICE_INIT},
 	{"database", start_store, stop_store, ADVICE_INIT},
 	{"device CA", start_device_ca, stop_device_ca, ADVICE_INIT},
+	{"outbound loop", waking_open_loop, waking_close_loop, ADVICE_THREADS},
+	{"push", waking_open_push, waking_close_push,
+		"correct [push] and [net], and check with `pomonad -t`"},
+	{"outbound thread", waking_start_loop, waking_stop_loop, ADVICE_THREADS},
 	{"device messages", start_device, stop_device, "look at the trusted CAs with `pomonactl ca list`"},
 	{"admin API", start_api, stop_api, "name an existing group as socket_group, or none"},
-	{"writer", start_writer, stop_writer, "look at memory and threads that the service may have"},
+	{"writer", start_writer, stop_writer, ADVICE_THREADS},
+	{"waking", waking_start_push, waking_stop_push,
+		"look at the push certificates with `pomonactl pushcert list`"},
 	{"listeners", server_listeners_start, stop_listeners,
 		"check the addresses and files with `pomonad -t`, and who else listens with `ss -ltnxp`"},
 };

@@ -7,6 +7,7 @@
  * stops. Threading: main.
  */
 
+#include <pthread.h>
 #include <sys/types.h>
 
 #include "chores.h"
@@ -14,8 +15,10 @@
 #include "pomona/config/config.h"
 #include "pomona/device/device.h"
 #include "pomona/http/http.h"
+#include "pomona/net/net.h"
 #include "pomona/pki/authority.h"
 #include "pomona/pki/seal.h"
+#include "pomona/push/push.h"
 #include "pomona/store/store.h"
 
 enum server_listener {
@@ -34,6 +37,11 @@ struct server {
 	struct store *store;
 	bool is_writer_running;
 	struct authority *device_ca;
+	struct net_loop *loop;
+	pthread_t loop_thread;
+	bool is_loop_running;
+	struct push *push;
+	bool is_push_running;
 	struct device *device;
 	struct api *api;
 	struct http_listener *listeners[SERVER_LISTENER_COUNT]; /* NULL: the conf wants none */

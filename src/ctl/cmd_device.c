@@ -24,6 +24,7 @@ static const struct {
 	{"created_at", "known since", true},
 	{"enrolled_at", "enrolled", true},
 	{"last_seen_at", "last seen", true},
+	{"inactive_at", "inactive", true},
 	{"token_updated_at", "push token", true},
 	{"ended_at", "ended", true},
 	{"is_reenrolling", "enrolling anew", false},
@@ -76,6 +77,20 @@ static void print_commands(const struct ctl *ctl, const struct json_value *rows)
 	table_free(&table);
 }
 
+static void print_push(const struct ctl *ctl, const struct json_value *push)
+{
+	print_json_time(ctl, push, "token_dead_at", "push token dead");
+	print_json_time(ctl, push, "last_push_at", "last push");
+	if (json_text(push, "last_outcome_at")[0] == '\0')
+		return;
+	print_json_time(ctl, push, "last_outcome_at", "last push outcome");
+	print_json_fact(ctl, push, "status", "APNs status");
+	print_json_fact(ctl, push, "reason", "APNs reason");
+	print_json_fact(ctl, push, "apns_id", "apns-id");
+	print_json_fact(ctl, push, "tries", "pushes since contact");
+	print_json_fact(ctl, push, "advice", "what it means");
+}
+
 static void print_device(const struct ctl *ctl, const struct json_value *json)
 {
 	const struct json_value *identity = json_get(json, "identity");
@@ -86,6 +101,7 @@ static void print_device(const struct ctl *ctl, const struct json_value *json)
 		print_json_fact(ctl, identity, "sha256", "certificate SHA-256");
 		print_json_time(ctl, identity, "not_after", "certificate ends");
 	}
+	print_push(ctl, json_get(json, "push"));
 	print_users(ctl, json_get(json, "users"));
 	print_commands(ctl, json_get(json, "commands"));
 }

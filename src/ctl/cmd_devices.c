@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl.h"
 
+/* What stands in the way of waking it. */
+static const char *waking_of(const struct json_value *row)
+{
+	if (json_text(row, "token_dead_at")[0] != '\0')
+		return json_text(row, "inactive_at")[0] != '\0' ? "dead token, inactive" : "dead token";
+	if (json_text(row, "inactive_at")[0] != '\0')
+		return "inactive";
+	return json_bool(json_get(row, "has_push_token")) ? "ok" : NULL;
+}
+
 static void print(const struct ctl *ctl, const struct json_value *json)
 {
 	static const char *const columns[] = {"ID", "KIND", "STATE", "SERIAL", "NAME", "OS", "LAST SEEN",
-		"OPEN", NULL};
+		"OPEN", "WAKING", NULL};
 	const struct json_value *rows = json_get(json, "devices");
 	struct table *table;
 
@@ -25,6 +35,7 @@ static void print(const struct ctl *ctl, const struct json_value *json)
 		table_add_json(table, row, "os_version");
 		table_add_time(table, row, "last_seen_at", ctl->now);
 		table_add_json(table, row, "open_commands");
+		table_add(table, waking_of(row));
 	}
 	table_print(table, ctl->out);
 	table_free(&table);
@@ -34,7 +45,7 @@ static void print(const struct ctl *ctl, const struct json_value *json)
 int cmd_devices(struct ctl *ctl, const struct args *args)
 {
 	static const char *const filters[][2] = {{"--state", "state"}, {"--kind", "kind"},
-		{"--serial", "serial"}, {"--limit", "limit"}, {"--cursor", "cursor"}};
+		{"--serial", "serial"}, {"--activity", "activity"}, {"--limit", "limit"}, {"--cursor", "cursor"}};
 	char path[API_PATH_BYTES_MAX] = "/api/v1/devices";
 
 	if (args_get(args, "--limit") == NULL && !api_path_add(path, "limit", "1000"))

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "ctl.h"
 #include "pomona/base/codec.h"
 #include "pomona/base/file.h"
 
-enum { PKCS12_BYTES_MAX = 1024 * 1024, PASSWORD_BYTES_MAX = 4096, DAYS_MAX = 3650 };
+enum { PKCS12_BYTES_MAX = 1024 * 1024, DAYS_MAX = 3650 };
 
 /* --- issue */
 
@@ -21,25 +19,14 @@ static int add_csr(const struct ctl *ctl, const char *path, struct json_value *b
 	return status;
 }
 
-/* The first line of the file. */
 static int add_password(const struct ctl *ctl, const char *path, struct json_value *body)
 {
-	struct slice line;
-	struct buf text;
-	size_t end;
-	int status;
+	struct buf password;
+	int status = ctl_read_password(ctl, path, &password);
 
-	buf_init(&text, PASSWORD_BYTES_MAX);
-	if (buf_reserve(&text, PASSWORD_BYTES_MAX) == NULL)
-		return ctl_fail(ctl, EX_OSERR, "too little memory");
-	status = ctl_read_file(ctl, path, &text);
-	line = buf_slice(&text);
-	if (slice_find_byte(line, '\n', &end))
-		line = slice_sub(line, 0, end);
-	if (status == 0 && line.len == 0)
-		status = ctl_fail(ctl, EX_NOINPUT, "%s: its first line, the password, is empty", path);
-	json_set_slice(json_set_object(body, "pkcs12"), "password", line);
-	buf_fini_secret(&text);
+	if (status == 0)
+		json_set_slice(json_set_object(body, "pkcs12"), "password", buf_slice(&password));
+	buf_fini_secret(&password);
 	return status;
 }
 

@@ -108,6 +108,57 @@ static void print_certificates(const struct ctl *ctl, const struct json_value *r
 	table_free(&table);
 }
 
+static void print_topics(const struct ctl *ctl, const struct json_value *rows)
+{
+	static const char *const columns[] = {"PUSH TOPIC", "STATE", "CONNECTIONS", "IN FLIGHT", "SENT",
+		"REFUSED", "LOST", "WHY", NULL};
+	static const char *const keys[] = {"topic", "state", "connections", "in_flight", "sent", "refused",
+		"lost", "why"};
+	struct table *table;
+
+	if (json_count(rows) == 0)
+		return;
+	table = table_new(columns);
+	for (size_t i = 0; i < json_count(rows); i++)
+		for (size_t k = 0; k < COUNT_OF(keys); k++)
+			table_add_json(table, json_at(rows, i), keys[k]);
+	fprintf(ctl->out, "\n");
+	table_print(table, ctl->out);
+	table_free(&table);
+}
+
+static bool has_push_certificate(const struct json_value *rows)
+{
+	for (size_t i = 0; i < json_count(rows); i++)
+		if (slice_is_str(json_string(json_get(json_at(rows, i), "what")), "push"))
+			return true;
+	return false;
+}
+
+static void print_push(const struct ctl *ctl, const struct json_value *json)
+{
+	static const char *const reason_columns[] = {"APNS REFUSED", "COUNT", NULL};
+	const struct json_value *push = json_get(json, "push");
+	const struct json_value *ready = json_get(push, "ready");
+
+	if (push == NULL || json_kind(push) != JSON_KIND_OBJECT)
+		return;
+	print_topics(ctl, json_get(push, "topics"));
+	print_counts(ctl, json_get(push, "reasons"), reason_columns);
+	fprintf(ctl->out, "\n");
+	if (!has_push_certificate(json_get(json, "certificates")))
+		print_fact(ctl->out, "push certificate",
+			"none: no device is woken; `pomonactl pushcert set FILE`");
+	print_fact(ctl->out, "waking", "%" PRId64 " with open work; %" PRId64 " pushes sent",
+		number(push, "tracked"), number(push, "pushes"));
+	print_fact(ctl->out, "ready to push",
+		"%" PRId64 " urgent, %" PRId64 " normal, %" PRId64 " probes; the oldest waits %" PRId64 " s",
+		number(ready, "urgent"), number(ready, "normal"), number(ready, "probe"),
+		number(push, "oldest_ready_s"));
+	print_fact(ctl->out, "out of reach", "%" PRId64 " inactive, %" PRId64 " with a dead push token",
+		number(json, "inactive"), number(json, "dead_tokens"));
+}
+
 static void print_alarms(const struct ctl *ctl, const struct json_value *rows)
 {
 	for (size_t i = 0; i < json_count(rows); i++)
@@ -128,6 +179,7 @@ static void print(const struct ctl *ctl, const struct json_value *json)
 	print_counts(ctl, json_get(queue, "by_state"), queue_columns);
 	print_counts(ctl, json_get(json, "refusals"), refusal_columns);
 	print_certificates(ctl, json_get(json, "certificates"));
+	print_push(ctl, json);
 	print_writer(ctl, json_get(json, "writer"));
 	print_listener(ctl, json_get(json, "listeners"), "device", "device listener");
 	print_listener(ctl, json_get(json, "listeners"), "admin", "admin listener");

@@ -11,7 +11,7 @@ static const struct option init_options[] = {{"--dir", true}, {"--hostname", tru
 static const struct option refusals_options[] = {{"--limit", true}};
 static const struct option page_options[] = {{"--limit", true}, {"--cursor", true}};
 static const struct option devices_options[] = {{"--limit", true}, {"--cursor", true},
-	{"--state", true}, {"--kind", true}, {"--serial", true}};
+	{"--state", true}, {"--kind", true}, {"--serial", true}, {"--activity", true}};
 static const struct option commands_options[] = {{"--limit", true}, {"--cursor", true},
 	{"--open", false}, {"--device", true}};
 static const struct option send_options[] = {{"--all", false}, {"--uuid", true},
@@ -22,12 +22,17 @@ static const struct option issue_options[] = {{"--csr", true}, {"--p12", true},
 	{"--password-file", true}, {"--device", true}, {"--renewal", false}, {"--cn", true},
 	{"--days", true}, {"--out", true}};
 
+static const struct option push_options[] = {{"--all", false}, {"--filter", true},
+	{"--urgent", false}};
+static const struct option pushcert_options[] = {{"--password-file", true}, {"--force", false}};
+
 /* A name with several verbs stands once for each, together. */
 static const struct command table[] = {
 	{"init", NULL, "--dir DIR --hostname NAME [--conf FILE] [--tls-cert FILE --tls-key FILE]",
 		"set up a new server in DIR", OPTIONS(init_options), WORDS(0, 0), .run = cmd_init},
 	{"status", NULL, "", "how the server is", NULL, 0, WORDS(0, 0), .run = cmd_status},
-	{"devices", NULL, "[--state STATE] [--kind KIND] [--serial NUMBER] [--limit N] [--cursor C]",
+	{"devices", NULL,
+		"[--state STATE] [--kind KIND] [--serial NUMBER] [--activity active|inactive] [--limit N] [--cursor C]",
 		"list devices and their user channels", OPTIONS(devices_options), WORDS(0, 0),
 		.run = cmd_devices},
 	{"device", "show", "ID", "one device: what is known, its users, its open commands", NULL, 0,
@@ -48,6 +53,18 @@ static const struct command table[] = {
 		WORDS(1, 1), .run = cmd_command},
 	{"cancel", NULL, "UUID [ID...]", "cancel a command that is still open, for all or some", NULL, 0,
 		WORDS(1, ARGS_MAX), .run = cmd_cancel},
+	{"push", NULL, "(ID... | --all | --filter KEY=VALUE...) [--urgent]",
+		"wake devices; the keys are state, kind, serial, activity", OPTIONS(push_options),
+		WORDS(0, ARGS_MAX), .run = cmd_push},
+	{"pushcert", "set", "CERTIFICATE [KEY] [--password-file FILE] [--force]",
+		"bring in a push certificate (PEM); the key may stand in the same file, and be encrypted",
+		OPTIONS(pushcert_options), WORDS(1, 2), .run = cmd_pushcert_set},
+	{"pushcert", "list", "", "the push certificates, and topics that have none", NULL, 0, WORDS(0, 0),
+		.run = cmd_pushcert_list},
+	{"pushcert", "remove", "TOPIC", "forget a push certificate", NULL, 0, WORDS(1, 1),
+		.run = cmd_pushcert_remove},
+	{"pushcert", "test", "ID", "send one push and explain the answer", NULL, 0, WORDS(1, 1),
+		.run = cmd_pushcert_test},
 	{"refusals", NULL, "[--limit N]", "the latest messages that were refused, why, and what to do",
 		OPTIONS(refusals_options), WORDS(0, 0), .run = cmd_refusals},
 	{"alarms", NULL, "", "what an administrator should look at", NULL, 0, WORDS(0, 0),

@@ -47,6 +47,7 @@ static enum rc read_stdin(struct buf *out, struct err *err)
 
 	while ((got = read(STDIN_FILENO, block, sizeof(block))) > 0)
 		buf_append(out, slice_of(block, (size_t)got));
+	explicit_bzero(block, sizeof(block)); /* it may have been a key */
 	if (got < 0)
 		return err_set(err, RC_IO, "standard input cannot be read");
 	return buf_status(out, "standard input", err);

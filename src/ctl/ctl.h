@@ -22,6 +22,7 @@ enum {
 	ARGS_MAX = 65536,
 	FILE_BYTES_MAX = 64 * 1024 * 1024,
 	API_PATH_BYTES_MAX = 8192,
+	CTL_PASSWORD_BYTES_MAX = 4096,
 };
 
 #define CTL_CONF_DEFAULT "/etc/pomona/pomona.conf"
@@ -92,6 +93,13 @@ int ctl_fail(const struct ctl *ctl, int status, const char *format, ...) PRINTF_
 
 /* Appends the file, or standard input for "-". 0 or an exit status, with the fault told. */
 int ctl_read_file(const struct ctl *ctl, const char *path, struct buf *out) MUST_USE;
+
+/*
+ * The first line of the file; or a line typed on the terminal, which does not show it. 0 or an exit status, with
+ * the fault told. `out` is initialised here and always the caller's to buf_fini_secret().
+ */
+int ctl_read_password(const struct ctl *ctl, const char *path, struct buf *out) MUST_USE;
+int ctl_ask_password(const struct ctl *ctl, const char *prompt, struct buf *out) MUST_USE;
 
 /* --- the API */
 
@@ -193,5 +201,10 @@ int cmd_identity_list(struct ctl *ctl, const struct args *args);
 int cmd_ca_add(struct ctl *ctl, const struct args *args);
 int cmd_ca_list(struct ctl *ctl, const struct args *args);
 int cmd_ca_remove(struct ctl *ctl, const struct args *args);
+int cmd_push(struct ctl *ctl, const struct args *args);
+int cmd_pushcert_set(struct ctl *ctl, const struct args *args);
+int cmd_pushcert_list(struct ctl *ctl, const struct args *args);
+int cmd_pushcert_remove(struct ctl *ctl, const struct args *args);
+int cmd_pushcert_test(struct ctl *ctl, const struct args *args);
 
 #endif

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 
 #include "faultvfs.h"
+#include "pomona/base/file.h"
+#include "txn.h"
+#include "version_1.h"
 
 /* Memory for SQLite that ends at the n-th request; 0: never. */
 static atomic_long memory_countdown;
@@ -86,6 +89,25 @@ static int count_memory(void **state)
 	return 0;
 }
 
+static enum rc wake(struct txn *txn, int64_t id, struct err *err)
+{
+	const struct push_outcome outcome = {.enrollment_id = id,
+		.pushed_seq = 1,
+		.at = T0,
+		.status = 410,
+		.reason = "Unregistered",
+		.is_dead = true,
+		.token = S("token")};
+	bool was_changed;
+	enum rc rc = give_token(txn, id, "token", err);
+
+	if (rc == RC_OK)
+		rc = push_outcome_write(txn, &outcome, err);
+	if (rc == RC_OK)
+		rc = enrollment_set_inactive(txn, id, T0 + 1, &was_changed, err);
+	return rc == RC_OK ? put_push_cert(txn, "topic", 1, S("certificate"), S("key"), err) : rc;
+}
+
 static enum rc enroll_and_answer(void *ctx, struct txn *txn, struct err *err)
 {
 	static const struct queue_answer done = {.state = QUEUE_DONE,
@@ -101,7 +123,70 @@ static enum rc enroll_and_answer(void *ctx, struct txn *txn, struct err *err)
 		rc = queue_find(txn, id, S("one"), &item, err);
 	if (rc == RC_OK)
 		rc = queue_finish(txn, &item, &done, err);
+	if (rc == RC_OK)
+		rc = wake(txn, id, err);
 	return rc == RC_OK ? escrow_put(txn, id, ESCROW_UNLOCK_TOKEN, S("secret"), err) : rc;
+}
+
+/*
+ * What a server's life begins with. Making or migrating a database is hundreds of writes and thousands of requests
+ * that are much alike, so of those ever fewer are tried; of a life in a database that is there,
+ * every write once, and as the first of those that fail ever after.
+ */
+enum beginning { BEGIN_EMPTY, BEGIN_READY, BEGIN_OLD, BEGINNINGS };
+static struct {
+	struct buf file; /* empty: there is none */
+	int64_t done;    /* answered commands in it */
+	long memory_thinning;
+} beginnings[BEGINNINGS] = {
+	[BEGIN_EMPTY] = {.memory_thinning = 16},
+	[BEGIN_READY] = {.memory_thinning = 40},
+	[BEGIN_OLD] = {.done = 1, .memory_thinning = 16},
+};
+
+static void keep_beginning(enum beginning beginning, void (*make)(struct fixture *f))
+{
+	void *state = NULL;
+	struct fixture *f;
+	struct err err;
+
+	(void)fixture_setup_closed(&state);
+	f = state;
+	make(f);
+	fixture_close(f);
+	buf_init(&beginnings[beginning].file, (size_t)4 * 1024 * 1024);
+	assert_ok(file_read(f->path, &beginnings[beginning].file, &err), &err);
+	(void)fixture_teardown(&state);
+}
+
+static int make_beginnings(void **state)
+{
+	(void)count_memory(state);
+	keep_beginning(BEGIN_READY, fixture_open);
+	keep_beginning(BEGIN_OLD, version_1_make);
+	return 0;
+}
+
+static int free_beginnings(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(beginnings); i++)
+		buf_fini(&beginnings[i].file);
+	return 0;
+}
+
+static struct fixture *begin(enum beginning beginning)
+{
+	const struct buf *file = &beginnings[beginning].file;
+	void *state = NULL;
+	struct fixture *f;
+	struct err err;
+
+	(void)fixture_setup_closed(&state);
+	f = state;
+	if (file->len > 0)
+		assert_ok(file_create(f->path, buf_slice(file), 0600, &err), &err);
+	return f;
 }
 
 /* A server's life: it opens, changes something, stops. */
@@ -113,7 +198,7 @@ static enum rc live_once(struct fixture *f)
 	if (rc == RC_OK)
 		rc = store_start(f->store, &err);
 	if (rc == RC_OK)
-		rc = store_run(f->store, enroll_and_answer, (char[]){"UDID-1"}, &err);
+		rc = store_run(f->store, enroll_and_answer, (char[]){"UDID-9"}, &err);
 	if (rc != RC_OK)
 		assert_int_equal(rc, err.rc);
 	store_close(&f->store);
@@ -121,102 +206,129 @@ static enum rc live_once(struct fixture *f)
 }
 
 /* After all faults are gone. */
-static void assert_whole_or_nothing(struct fixture *f, enum rc told)
+static void end(struct fixture *f, enum beginning beginning, enum rc told)
 {
 	int64_t by_state[QUEUE_STATE_END];
 	struct enrollment enrollment;
+	void *state = f;
 	int64_t oldest;
+	int64_t is_whole;
 	bool is_there;
 	struct err err;
 
 	fixture_open(f);
-	is_there = enrollment_find(fixture_read(f), S("UDID-1"), &enrollment, &err) == RC_OK;
+	is_there = enrollment_find(fixture_read(f), S("UDID-9"), &enrollment, &err) == RC_OK;
 	assert_ok(queue_census(fixture_read(f), by_state, &oldest, &err), &err);
-	assert_int_equal(by_state[QUEUE_DONE], is_there);
+	assert_int_equal(by_state[QUEUE_DONE], beginnings[beginning].done + is_there);
 	assert_true(is_there || told != RC_OK);
-	assert_int_equal(look(f, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+	if (beginning == BEGIN_OLD)
+		assert_ok(enrollment_find(fixture_read(f), S("UDID-1"), &enrollment, &err), &err);
+	assert_ok(db_read_int(&fixture_read(f)->db,
+												"SELECT integrity_check = 'ok' FROM pragma_integrity_check", &is_whole, &err),
+		&err);
+	assert_int_equal(is_whole, 1);
+	(void)fixture_teardown(&state);
 }
 
+struct disk_fault {
+	enum faultvfs_op op;
+	int sqlite_rc;
+	bool is_lasting;
+	bool is_thinned; /* in a database that is there, too */
+};
+
 /* True: the fault has come. */
-static bool try_disk_fault(enum faultvfs_op op, long nth, int sqlite_rc, bool is_lasting)
+static bool try_disk_fault(enum beginning beginning, const struct disk_fault *fault, long nth)
 {
-	void *state = NULL;
-	struct fixture *f;
+	struct fixture *f = begin(beginning);
 	bool has_failed;
 	enum rc rc;
 
-	(void)fixture_setup_closed(&state);
-	f = state;
-	faultvfs_fail(op, nth, sqlite_rc, is_lasting);
+	faultvfs_fail(fault->op, nth, fault->sqlite_rc, fault->is_lasting);
 	rc = live_once(f);
-	has_failed = faultvfs_has_failed(op);
-	faultvfs_fail(op, 0, SQLITE_OK, false);
+	has_failed = faultvfs_has_failed(fault->op);
+	faultvfs_fail(fault->op, 0, SQLITE_OK, false);
 	if (rc != RC_OK)
 		assert_int_equal(rc, RC_IO);
-	assert_whole_or_nothing(f, rc);
-	(void)fixture_teardown(&state);
+	end(f, beginning, rc);
 	return has_failed;
+}
+
+static void try_disk_faults(enum beginning beginning)
+{
+	static const struct disk_fault faults[] = {
+		{FAULTVFS_WRITE, SQLITE_FULL, false, false},
+		{FAULTVFS_WRITE, SQLITE_FULL, true, true},
+		{FAULTVFS_WRITE, SQLITE_IOERR_WRITE, false, true},
+		{FAULTVFS_WRITE, SQLITE_IOERR_WRITE, true, false},
+		{FAULTVFS_SYNC, SQLITE_IOERR_FSYNC, false, false},
+		{FAULTVFS_SYNC, SQLITE_IOERR_FSYNC, true, false},
+	};
+
+	for (size_t i = 0; i < COUNT_OF(faults); i++) {
+		bool is_thinned = beginning != BEGIN_READY || faults[i].is_thinned;
+		long nth = 1;
+
+		while (try_disk_fault(beginning, &faults[i], nth))
+			nth += 1 + (is_thinned ? (nth + (long)i * 5) / 16 : 0); /* others for each fault */
+		assert_true(nth > 3);
+	}
+}
+
+static void test_a_disk_that_fails_while_a_database_is_made_leaves_all_or_nothing(void **state)
+{
+	(void)state;
+	try_disk_faults(BEGIN_EMPTY);
 }
 
 static void test_a_disk_that_fails_at_any_write_or_sync_leaves_all_or_nothing(void **state)
 {
-	static const struct {
-		enum faultvfs_op op;
-		int sqlite_rc;
-	} cases[] = {
-		{FAULTVFS_WRITE, SQLITE_FULL},
-		{FAULTVFS_WRITE, SQLITE_IOERR_WRITE},
-		{FAULTVFS_SYNC, SQLITE_IOERR_FSYNC},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(cases); i++)
-		for (int is_lasting = 0; is_lasting < 2; is_lasting++) {
-			long nth = 1;
-
-			while (try_disk_fault(cases[i].op, nth, cases[i].sqlite_rc, is_lasting != 0))
-				nth++;
-			assert_true(nth > 3);
-		}
+	try_disk_faults(BEGIN_READY);
 }
 
-static bool try_short_memory(long nth)
+static void test_a_disk_that_fails_in_a_migration_leaves_the_old_or_the_new(void **state)
 {
-	void *state = NULL;
-	struct fixture *f;
+	(void)state;
+	try_disk_faults(BEGIN_OLD);
+}
+
+static bool try_short_memory(enum beginning beginning, long nth)
+{
+	struct fixture *f = begin(beginning);
 	bool has_failed;
 	enum rc rc;
 
-	(void)fixture_setup_closed(&state);
-	f = state;
 	atomic_store(&memory_countdown, nth);
 	rc = live_once(f);
 	has_failed = atomic_load(&memory_countdown) <= 0;
 	atomic_store(&memory_countdown, 0);
 	if (rc != RC_OK && rc != RC_IO)
 		assert_int_equal(rc, RC_NO_MEMORY);
-	assert_whole_or_nothing(f, rc);
-	(void)fixture_teardown(&state);
+	end(f, beginning, rc);
 	return has_failed;
 }
 
 static void test_memory_that_ends_at_any_request_leaves_all_or_nothing(void **state)
 {
-	long nth = 1;
-
 	(void)state;
-	/* Every one where the store opens, then ever fewer: there are thousands, most of them alike. */
-	while (try_short_memory(nth))
-		nth += 1 + nth / 40;
-	assert_true(nth > 500);
+	for (enum beginning i = 0; i < BEGINNINGS; i++) {
+		long nth = 1;
+
+		while (try_short_memory(i, nth))
+			nth += 1 + nth / beginnings[i].memory_thinning;
+		assert_true(nth > 500);
+	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_disk_that_fails_while_a_database_is_made_leaves_all_or_nothing),
+		cmocka_unit_test(test_a_disk_that_fails_in_a_migration_leaves_the_old_or_the_new),
 		cmocka_unit_test(test_a_disk_that_fails_at_any_write_or_sync_leaves_all_or_nothing),
 		cmocka_unit_test(test_memory_that_ends_at_any_request_leaves_all_or_nothing),
 	};
 
-	return cmocka_run_group_tests(tests, count_memory, NULL);
+	return cmocka_run_group_tests(tests, make_beginnings, free_beginnings);
 }

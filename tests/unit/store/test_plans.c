@@ -4,13 +4,18 @@
 #include <sqlite3.h>
 #include <string.h>
 
+#include "push_sql.h"
 #include "queue_sql.h"
 
-/* Every statement of a poll, and the only ways it may look for rows. */
-static const struct {
+enum { WAYS_MAX = 6 };
+
+/* A statement, and the only ways it may look for rows. */
+struct plan {
 	const char *sql;
-	const char *ways[4];
-} plans[] = {
+	const char *ways[WAYS_MAX];
+};
+
+static const struct plan poll_plans[] = {
 	{SQL_QUEUE_IS_OPEN,
 		{"SEARCH q USING COVERING INDEX queue_open (enrollment_id=?)",
 			"SEARCH b USING INTEGER PRIMARY KEY (rowid=?)"}},
@@ -30,42 +35,92 @@ static const struct {
 			"SEARCH b USING INTEGER PRIMARY KEY (rowid=?)"}},
 };
 
-static bool is_allowed(const char *const ways[static 4], const char *step)
+/* Those over many enrollments go along an index, or along the table in its order. */
+static const struct plan push_plans[] = {
+	{SQL_PUSH_TARGET,
+		{"SEARCH e USING INTEGER PRIMARY KEY (rowid=?)",
+			"SEARCH d USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN",
+			"SEARCH u USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN"}},
+	{SQL_PUSH_OPEN,
+		{"SEARCH q USING COVERING INDEX queue_open (enrollment_id=?)",
+			"SEARCH b USING INTEGER PRIMARY KEY (rowid=?)"}},
+	{SQL_PUSH_IS_INACTIVE, {"SEARCH enrollment USING INDEX enrollment_inactive (id=?)"}},
+	{SQL_PUSH_WORK_OPEN,
+		{"SEARCH q USING COVERING INDEX queue_open (enrollment_id>?)",
+			"SEARCH b USING INTEGER PRIMARY KEY (rowid=?)"}},
+	{SQL_PUSH_NEXT_BATCH, {"SEARCH batch USING COVERING INDEX sqlite_autoindex_batch_1 (seq>?)"}},
+	{SQL_PUSH_WORK_OF_BATCH,
+		{"SEARCH b USING INDEX sqlite_autoindex_batch_1 (seq=?)",
+			"SEARCH q USING INDEX queue_by_command"
+			" (command_id=? AND enrollment_id>? AND enrollment_id<?)"}},
+	{SQL_PUSH_WALK,
+		{"SEARCH e USING INTEGER PRIMARY KEY (rowid>?)",
+			"SEARCH u USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN"}},
+	{SQL_PUSH_WALK_SIZE,
+		{"SEARCH enrollment USING COVERING INDEX enrollment_by_state (kind=? AND state=?)"}},
+	{SQL_PUSH_COUNTS,
+		{"SCAN CONSTANT ROW", "SCALAR SUBQUERY 1", "SCAN enrollment USING INDEX enrollment_inactive",
+			"SCALAR SUBQUERY 2", "SCAN enrollment USING INDEX enrollment_dead"}},
+	{SQL_PUSH_CERTS,
+		{"SCAN c USING INDEX sqlite_autoindex_push_cert_1", "CORRELATED SCALAR SUBQUERY 1",
+			"SEARCH e USING INDEX enrollment_by_topic (topic=?)"}},
+	{SQL_PUSH_TOPICS,
+		{"CO-ROUTINE t", "SEARCH enrollment USING INDEX enrollment_by_topic (topic>?)", "SCAN t",
+			"CORRELATED SCALAR SUBQUERY 1",
+			"SEARCH c USING COVERING INDEX sqlite_autoindex_push_cert_1 (topic=?)",
+			"USE TEMP B-TREE FOR ORDER BY"}},
+};
+
+static bool is_allowed(const struct plan *plan, const char *step)
 {
-	for (size_t i = 0; i < 4 && ways[i] != NULL; i++)
-		if (strcmp(ways[i], step) == 0)
+	for (size_t i = 0; i < WAYS_MAX && plan->ways[i] != NULL; i++)
+		if (strcmp(plan->ways[i], step) == 0)
 			return true;
 	return false;
 }
 
-static void test_no_statement_of_a_poll_scans_or_sorts(void **state)
+static void check_plan(sqlite3 *db, const struct plan *plan)
 {
-	const struct fixture *f = *state;
+	char *sql = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", plan->sql);
+	sqlite3_stmt *stmt = NULL;
+
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+	while (sqlite3_step(stmt) == SQLITE_ROW) {
+		const char *step = (const char *)sqlite3_column_text(stmt, 3);
+
+		if (!is_allowed(plan, step))
+			fail_msg("%s\nhas the step: %s", plan->sql, step);
+	}
+	(void)sqlite3_finalize(stmt);
+	sqlite3_free(sql);
+}
+
+static void check_plans(const struct fixture *f, const struct plan *plans, size_t count)
+{
 	sqlite3 *db;
 
 	assert_int_equal(sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-	for (size_t i = 0; i < COUNT_OF(plans); i++) {
-		char *sql = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", plans[i].sql);
-		sqlite3_stmt *stmt = NULL;
-
-		assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
-		while (sqlite3_step(stmt) == SQLITE_ROW) {
-			const char *step = (const char *)sqlite3_column_text(stmt, 3);
-
-			if (!is_allowed(plans[i].ways, step))
-				fail_msg("%s\nhas the step: %s", plans[i].sql, step);
-		}
-		(void)sqlite3_finalize(stmt);
-		sqlite3_free(sql);
-	}
+	for (size_t i = 0; i < count; i++)
+		check_plan(db, &plans[i]);
 	(void)sqlite3_close(db);
+}
+
+static void test_no_statement_of_a_poll_scans_or_sorts(void **state)
+{
+	check_plans(*state, poll_plans, COUNT_OF(poll_plans));
+}
+
+static void test_no_statement_of_waking_walks_history(void **state)
+{
+	check_plans(*state, push_plans, COUNT_OF(push_plans));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_no_statement_of_a_poll_scans_or_sorts, fixture_setup,
-			fixture_teardown),
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+		TEST(test_no_statement_of_a_poll_scans_or_sorts),
+		TEST(test_no_statement_of_waking_walks_history),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

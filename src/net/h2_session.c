@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "h2_fields.h"
 #include "h2_stream.h"
 
 enum {
@@ -366,6 +367,7 @@ static int ng_start(struct h2_session *session)
 
 	if (callbacks != NULL && nghttp2_option_new(&option) == 0) {
 		nghttp2_option_set_max_outbound_ack(option, ACKS_WAITING_MAX);
+		nghttp2_option_set_max_reserved_remote_streams(option, 0); /* pushes before ours are known */
 		code = nghttp2_session_client_new3(&session->ng, callbacks, session, option, &mem);
 	}
 	if (code == 0)
@@ -464,58 +466,13 @@ enum rc h2_session_give(struct h2_session *session, struct slice *bytes_r, struc
 
 /* --- requests */
 
-static enum rc check_request(const struct h2_request *request, size_t *header_bytes_r,
-	struct err *err)
-{
-	size_t bytes = 0;
-
-	if (request->field_count > H2_FIELDS_MAX)
-		return err_set(err, RC_LIMIT, "request: %zu fields, at most %d", request->field_count,
-			H2_FIELDS_MAX);
-	if (request->body.len > H2_BODY_BYTES_MAX)
-		return err_set(err, RC_LIMIT, "request: a body of %zu bytes, at most %d", request->body.len,
-			H2_BODY_BYTES_MAX);
-	for (size_t i = 0; i < request->field_count; i++) {
-		if (request->fields[i].name.len > H2_REQUEST_HEADER_BYTES_MAX ||
-			request->fields[i].value.len > H2_REQUEST_HEADER_BYTES_MAX)
-			bytes = H2_REQUEST_HEADER_BYTES_MAX;
-		bytes += request->fields[i].name.len + request->fields[i].value.len;
-	}
-	*header_bytes_r = bytes;
-	if (bytes > H2_REQUEST_HEADER_BYTES_MAX)
-		return err_set(err, RC_LIMIT, "request: more than %d bytes of header fields",
-			H2_REQUEST_HEADER_BYTES_MAX);
-	return RC_OK;
-}
-
-/* nghttp2 copies the fields and leaves our const alone; its type cannot say so. */
-static uint8_t *bytes_lent(struct slice s)
-{
-	union {
-		const uint8_t *in;
-		uint8_t *out;
-	} ptr = {.in = s.ptr};
-
-	return ptr.out;
-}
-
 static int32_t submit(struct h2_session *session, const struct h2_request *request,
 	struct h2_stream *stream)
 {
 	nghttp2_nv fields[H2_FIELDS_MAX];
 	nghttp2_data_provider body = {.source.ptr = stream, .read_callback = give_body};
 
-	for (size_t i = 0; i < request->field_count; i++) {
-		const struct h2_field *field = &request->fields[i];
-
-		fields[i] = (nghttp2_nv){
-			.name = bytes_lent(field->name),
-			.namelen = field->name.len,
-			.value = bytes_lent(field->value),
-			.valuelen = field->value.len,
-			.flags = field->is_unique ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE,
-		};
-	}
+	h2_fields_lend(request, fields);
 	return nghttp2_submit_request(session->ng, NULL, fields, request->field_count,
 		request->body.len > 0 ? &body : NULL, stream);
 }
@@ -523,8 +480,8 @@ static int32_t submit(struct h2_session *session, const struct h2_request *reque
 enum rc h2_session_request(struct h2_session *session, struct h2_request *request, struct err *err)
 {
 	struct h2_stream *stream;
-	size_t header_bytes;
-	enum rc rc = check_request(request, &header_bytes, err);
+	size_t header_bytes = 0;
+	enum rc rc = h2_fields_check(request, &header_bytes, err);
 
 	if (rc != RC_OK)
 		return rc;

@@ -12,11 +12,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "h2_frames.h"
+
 enum {
 	BUFFER_BYTES_MAX = 64 * 1024 * 1024,
 	READ_BYTES = 16384,
 	PREFACE_BYTES = 24,
-	FRAME_HEAD_BYTES = 9,
 	BACKLOG = 16,
 };
 
@@ -34,6 +35,8 @@ static void must(int is_fine, const char *what)
 		abort();
 	}
 }
+
+int peer_depth;
 
 static void flush_line(struct peer_line *line);
 
@@ -143,13 +146,8 @@ void peer_send(struct peer_line *line, const void *bytes, size_t len)
 void peer_send_frame(struct peer_line *line, uint8_t type, uint8_t flags, int32_t stream_id,
 	const void *payload, size_t len)
 {
-	uint8_t head[FRAME_HEAD_BYTES] = {(uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len, type,
-		flags};
-	uint32_t id = htonl((uint32_t)stream_id);
-
-	memcpy(head + 5, &id, sizeof(id));
-	buf_append(&line->out, slice_of(head, sizeof(head)));
-	peer_send(line, payload, len);
+	frame_add(&line->out, type, flags, stream_id, slice_of(payload, len));
+	flush_line(line);
 }
 
 static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *to, size_t room,
@@ -198,15 +196,9 @@ void peer_reset_stream(struct peer_line *line, int32_t stream_id, uint32_t code)
 /* By hand: nghttp2 sends none with a higher last stream than before, nor with one that it has not seen. */
 void peer_goaway(struct peer_line *line, int32_t last_stream_id, uint32_t code, const char *debug)
 {
-	uint8_t payload[8 + 4096];
-	uint32_t numbers[2] = {htonl((uint32_t)last_stream_id), htonl(code)};
-	size_t len = strlen(debug);
-
-	must(len <= 4096, "goaway");
-	memcpy(payload, numbers, sizeof(numbers));
-	memcpy(payload + 8, debug, len);
 	take_from_session(line);
-	peer_send_frame(line, NGHTTP2_GOAWAY, 0, 0, payload, 8 + len);
+	frame_add_goaway(&line->out, last_stream_id, code, debug);
+	flush_line(line);
 }
 
 void peer_settings(struct peer_line *line, const nghttp2_settings_entry *entries, size_t count)
@@ -457,6 +449,7 @@ static void on_ready(void *ctx, unsigned ready)
 	struct peer *peer = line->peer;
 	bool is_there = true;
 
+	peer_depth++;
 	if (!line->is_shaken)
 		is_there = shake(line);
 	if (is_there && line->is_shaken && (ready & NET_READABLE) && !line->is_paused && !read_in(line)) {
@@ -465,6 +458,7 @@ static void on_ready(void *ctx, unsigned ready)
 	}
 	if (is_there && line->is_shaken)
 		flush_line(line);
+	peer_depth--;
 	if (peer->conf.on_any != NULL)
 		peer->conf.on_any(peer->conf.ctx);
 }
@@ -492,7 +486,9 @@ static void on_connection(void *ctx, unsigned ready)
 
 	(void)ready;
 	must(fd >= 0, "accept");
+	peer_depth++;
 	line_begin(peer, fd);
+	peer_depth--;
 	if (peer->conf.on_any != NULL)
 		peer->conf.on_any(peer->conf.ctx);
 }

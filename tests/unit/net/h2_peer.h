@@ -81,6 +81,9 @@ struct peer_line {
 	size_t out_at;
 };
 
+/* Above 0 while the loop runs the peer's own code: for a test that makes memory fail elsewhere. */
+extern int peer_depth;
+
 /* Listens on a free port of 127.0.0.1. */
 void peer_start(struct peer *peer, struct net_loop *loop, const struct peer_conf *conf);
 void peer_stop(struct peer *peer);

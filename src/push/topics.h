@@ -7,6 +7,7 @@
  * APNs. The scheduler above decides who is pushed to, and when again. Threading: the loop's thread.
  */
 
+#include "pomona/base/log.h"
 #include "pomona/push/push.h"
 
 struct topics;
@@ -96,8 +97,13 @@ void topics_tick(struct topics *topics);
 void topics_stop(struct topics *topics);
 void topics_free(struct topics **topics);
 
-/* reason.c, pure: the table of APNs' reasons. `token_updated_at` and the timestamp of a 410 decide about the token. */
+/*
+ * reason.c, pure: the table of APNs' reasons. The timestamp of a 410 must be of a later second than
+ * `token_updated_at`: within the same one nobody knows which came first, and a token that lives must not die.
+ */
 enum push_action push_reason_action(unsigned status, struct slice reason, int64_t timestamp_ms,
 	int64_t token_updated_at);
+/* How loud a failure of this kind is told. */
+enum log_level push_reason_level(unsigned status, const char *reason);
 
 #endif

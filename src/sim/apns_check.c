@@ -153,16 +153,27 @@ static bool names_device(const struct look *look)
 	return token_text(look).len > 0;
 }
 
+/* Lower case only; 16 for what is no digit. */
+static unsigned hex_value(uint8_t digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - (unsigned)'0';
+	return digit >= 'a' && digit <= 'f' ? digit - (unsigned)'a' + 10 : 16;
+}
+
 static bool is_token(const struct look *look)
 {
 	struct slice text = token_text(look);
 
-	for (size_t i = 0; i < text.len; i++)
-		if (text.ptr[i] >= 'A' && text.ptr[i] <= 'F')
-			return false;
-	if (text.len > 2 * (size_t)APNS_TOKEN_BYTES_MAX ||
-		hex_parse(text, look->push->token, text.len / 2, NULL) != RC_OK)
+	if (text.len > 2 * (size_t)APNS_TOKEN_BYTES_MAX || text.len % 2 != 0)
 		return false;
+	for (size_t i = 0; i < text.len / 2; i++) {
+		unsigned high = hex_value(text.ptr[2 * i]), low = hex_value(text.ptr[2 * i + 1]);
+
+		if ((high | low) > 15)
+			return false;
+		look->push->token[i] = (uint8_t)(high << 4 | low);
+	}
 	look->push->token_len = text.len / 2;
 	look->push->token_text = text;
 	return true;
@@ -239,10 +250,18 @@ static bool has_topic(const struct look *look)
 	return look->push->topic.len > 0;
 }
 
+static bool is_topic_allowed(const struct look *look)
+{
+	return look->peer->is_anyone || slice_is_str(look->push->topic, look->peer->uid);
+}
+
+/* As Apple names topics of MDM; one that a certificate is for is not looked at. */
 static bool is_topic(const struct look *look)
 {
 	struct slice topic = look->push->topic;
 
+	if (is_topic_allowed(look) && !look->peer->is_anyone)
+		return true;
 	for (size_t i = 0; i < topic.len; i++) {
 		uint8_t byte = topic.ptr[i];
 
@@ -251,11 +270,6 @@ static bool is_topic(const struct look *look)
 	}
 	return topic.len <= APNS_TOPIC_BYTES_MAX && topic.len > strlen(MDM_TOPIC_PREFIX) &&
 		slice_has_prefix(topic, MDM_TOPIC_PREFIX);
-}
-
-static bool is_topic_allowed(const struct look *look)
-{
-	return look->peer->is_anyone || slice_is_str(look->push->topic, look->peer->uid);
 }
 
 static bool is_small(const struct look *look)

@@ -12,6 +12,7 @@
 struct reader {
 	struct slice in;
 	size_t at;
+	uint8_t has_other; /* its highest bit: a byte that is not ASCII was read */
 };
 
 /* A text that is read out; what does not fit is left out, but read. */
@@ -115,21 +116,32 @@ static bool read_escape(struct reader *reader, struct text *text)
 	return true;
 }
 
+/* The bytes up to a quote, an escape, a control character or the end. */
+static void read_plain(struct reader *reader, struct text *text)
+{
+	const uint8_t *from = reader->in.ptr + reader->at, *at = from;
+	const uint8_t *end = reader->in.ptr + reader->in.len;
+	size_t room = text->size - 1 - text->len, len;
+
+	while (at < end && *at != '"' && *at != '\\' && *at >= ' ') {
+		reader->has_other |= *at;
+		at++;
+	}
+	len = (size_t)(at - from);
+	memcpy(text->out + text->len, from, len < room ? len : room);
+	text->len += len < room ? len : room;
+	reader->at += len;
+}
+
 static bool read_string(struct reader *reader, char *out, size_t size)
 {
 	struct text text = {.out = out, .size = size};
 	bool is_good = take_after_space(reader, '"');
 
-	while (is_good && peek(reader) != '"') {
-		int byte = peek(reader);
-
-		if (byte < ' ') /* the end, too */
-			return false;
-		reader->at++;
-		if (byte == '\\')
+	while (is_good && peek(reader) >= ' ' && peek(reader) != '"') {
+		read_plain(reader, &text);
+		if (take(reader, '\\'))
 			is_good = read_escape(reader, &text);
-		else
-			put(&text, (uint32_t)byte);
 	}
 	out[text.len] = '\0';
 	return is_good && take(reader, '"');
@@ -146,5 +158,5 @@ bool apns_payload_read(struct slice body, char magic[static APNS_MAGIC_BYTES_MAX
 		!read_string(&reader, magic, APNS_MAGIC_BYTES_MAX + 1) || !take_after_space(&reader, '}'))
 		return false;
 	skip_space(&reader);
-	return reader.at == body.len && utf8_is_valid(body);
+	return reader.at == body.len && (reader.has_other < 0x80 || utf8_is_valid(body));
 }

@@ -272,6 +272,7 @@ enum rc apns_session_settle(struct apns_session *session)
 		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)faults->max_streams},
 		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, faults->stall_window ? 0 : WINDOW_BYTES},
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_BYTES},
+		{NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
 	};
 
 	if (session->is_settled && session->is_stalled == faults->stall_window &&

@@ -72,7 +72,10 @@ void device_init(struct device *device, unsigned index, uint64_t seed)
 {
 	size_t turn = index % COUNT_OF(pattern);
 
-	*device = (struct device){.index = index, .chance = chance_of(seed, index), .channel_count = 1};
+	*device = (struct device){.index = index,
+		.topic = "",
+		.chance = chance_of(seed, index),
+		.channel_count = 1};
 	device->model = model_of_platform(pattern[turn].platform, index / 2);
 	model_make_serial(device->model, &device->chance, device->serial);
 	model_make_udid(device->model, &device->chance, device->udid);

@@ -56,7 +56,8 @@ struct device {
 	char udid[UDID_TEXT_BYTES];
 	char enrollment_id[CHANCE_UUID_BYTES]; /* a user enrollment's; "": enrolled as a device */
 	char name[NAME_TEXT_BYTES];
-	bool is_shared; /* a Shared iPad */
+	const char *topic; /* of its pushes; borrowed */
+	bool is_shared;    /* a Shared iPad */
 	bool has_bootstrap_token;
 	bool is_unenrolled; /* the server ended the management */
 	struct buf cert_pem, key_pem;

@@ -53,6 +53,7 @@ static enum rc open_device(struct fleet *fleet, unsigned index, uint64_t seed, s
 	if (rc != RC_OK)
 		return rc;
 	device_init(&session->device, index, seed);
+	session->device.topic = fleet->sim->topic;
 	fleet->count = index + 1;
 	if (file_is_there(path)) {
 		rc = device_load(path, &session->device, err);

@@ -3,9 +3,6 @@
 
 #include <stdio.h>
 
-/* No push certificate has it: the simulator is not pushed to. */
-static const char topic[] = "com.apple.mgmt.External.6c1d6b32-0c0e-4f77-9d0b-1f3a5b7c9e11";
-
 enum { UNLOCK_TOKEN_BYTES = 1500, BOOTSTRAP_TOKEN_BYTES = 48 };
 
 void message_identify(struct build *build, struct plist_node *dict, const struct device *device,
@@ -70,7 +67,7 @@ enum rc message_authenticate(const struct device *device, const struct channel *
 	bool is_mac = model->platform == PLATFORM_MAC;
 	struct draft draft = draft_new(device, channel, "Authenticate");
 
-	build_str(&draft.build, draft.dict, "Topic", topic);
+	build_str(&draft.build, draft.dict, "Topic", device->topic);
 	build_str(&draft.build, draft.dict, "OSVersion", model->os_version);
 	build_str(&draft.build, draft.dict, "BuildVersion", model->build_version);
 	build_str(&draft.build, draft.dict, "ProductName", model->product);
@@ -104,7 +101,7 @@ enum rc message_token_update(const struct device *device, const struct channel *
 	bool has_unlock_token = !channel_is_user(channel) && device->enrollment_id[0] == 0 &&
 		!device->is_shared && (device->model->platform & PLATFORM_IOS) != 0;
 
-	build_str(&draft.build, draft.dict, "Topic", topic);
+	build_str(&draft.build, draft.dict, "Topic", device->topic);
 	build_data(&draft.build, draft.dict, "Token", slice_of(channel->push_token, PUSH_TOKEN_BYTES));
 	build_str(&draft.build, draft.dict, "PushMagic", channel->push_magic);
 	if (!channel_is_user(channel))

@@ -73,8 +73,8 @@ static const struct option options[] = {
 		false, AT(notnow_percent), 0, 100},
 	{"--error", "PERCENT", "of the commands fail (0)", OPTION_COUNT, FOR_RUN, false, AT(error_percent),
 		0, 100},
-	{"--seed", "N", "the same seed gives the same fleet (by chance)", OPTION_COUNT, FOR_RUN, false,
-		AT(seed), 0, INT64_MAX},
+	{"--seed", "N", "the same seed gives the same fleet (by chance)", OPTION_COUNT, FOR_APNS | FOR_RUN,
+		false, AT(seed), 0, INT64_MAX},
 	{"--for", "SECONDS", "end after that time", OPTION_SECONDS, FOR_RUN, false, AT(for_ms), 1,
 		FOR_S_MAX *INT64_C(1000)},
 	{"--once", NULL, "end when each device is enrolled and has answered a command", OPTION_FLAG,
@@ -239,6 +239,16 @@ static enum rc check_required(const struct options *to, struct err *err)
 	return RC_OK;
 }
 
+/* Faults and questions are for an APNs. */
+static enum rc check_apns(const struct options *to, struct err *err)
+{
+	bool is_for_apns = to->control != NULL || to->word_count > 0;
+
+	if (to->verb == VERB_RUN && to->apns == NULL && is_for_apns)
+		return err_set(err, RC_INVALID, "--control, --fault: need --apns");
+	return RC_OK;
+}
+
 static enum rc parse_verb(const char *word, struct options *to, struct err *err)
 {
 	for (size_t i = 0; i < COUNT_OF(verbs); i++)
@@ -268,7 +278,9 @@ enum rc options_parse(int argc, char **argv, struct options *options_r, struct e
 		return RC_OK;
 	while (rc == RC_OK && at < argc)
 		rc = parse_word(argv, &at, options_r, err);
-	return rc == RC_OK ? check_required(options_r, err) : rc;
+	if (rc == RC_OK)
+		rc = check_required(options_r, err);
+	return rc == RC_OK ? check_apns(options_r, err) : rc;
 }
 
 static void print_options(FILE *out, unsigned verb)

@@ -19,11 +19,22 @@ static uint64_t errors_of(const struct report *report)
 	return report->answers[ANSWER_ERROR] + report->answers[ANSWER_FORMAT_ERROR];
 }
 
+static uint64_t refused_pushes(const struct apns_stats *pushes)
+{
+	return pushes->pushes - pushes->accepted - pushes->unanswered;
+}
+
 void report_write_text(const struct report *report, const struct report_fleet *fleet,
 	struct buf *out)
 {
 	buf_printf(out, "%" PRId64 " s: %u of %u enrolled, %" PRIu64 " polls, ", fleet->elapsed_s,
 		fleet->enrolled, fleet->devices, report->polls);
+	if (fleet->pushes != NULL)
+		buf_printf(out,
+			"%" PRIu64 " pushes (%" PRIu64 " woke a device, %" PRIu64 " of a wrong magic, %" PRIu64
+			" refused), ",
+			fleet->pushes->pushes, fleet->pushes->woken, fleet->pushes->wrong_magic,
+			refused_pushes(fleet->pushes));
 	buf_printf(out, "answers: %" PRIu64 " acknowledged, %" PRIu64 " not now, %" PRIu64 " errors; ",
 		report->answers[ANSWER_ACKNOWLEDGED], report->answers[ANSWER_NOT_NOW], errors_of(report));
 	buf_printf(out, "%" PRIu64 " refused, %" PRIu64 " unenrolled, %" PRIu64 " failed; HTTP",
@@ -51,6 +62,14 @@ enum rc report_write_json(const struct report *report, const struct report_fleet
 	json_set_int(root, "refused", (int64_t)report->refused);
 	json_set_int(root, "unenrolled", (int64_t)report->unenrolled);
 	json_set_int(root, "failed", (int64_t)report->failed);
+	if (fleet->pushes != NULL) {
+		struct json_value *pushes = json_set_object(root, "pushes");
+
+		json_set_int(pushes, "taken", (int64_t)fleet->pushes->pushes);
+		json_set_int(pushes, "woke", (int64_t)fleet->pushes->woken);
+		json_set_int(pushes, "wrong_magic", (int64_t)fleet->pushes->wrong_magic);
+		json_set_int(pushes, "refused", (int64_t)refused_pushes(fleet->pushes));
+	}
 	statuses = json_set_object(root, "status");
 	for (unsigned i = 0; i < REPORT_STATUS_MAX; i++) {
 		char key[16];

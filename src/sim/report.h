@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "answer.h"
+#include "apns.h"
 
 enum { REPORT_STATUS_MAX = 600, REPORT_BYTES_MAX = 16384 };
 
@@ -26,7 +27,8 @@ struct report {
 struct report_fleet {
 	int64_t elapsed_s;
 	unsigned devices;
-	unsigned enrolled; /* now */
+	unsigned enrolled;               /* now */
+	const struct apns_stats *pushes; /* NULL: there is no APNs */
 };
 
 void report_status(struct report *report, unsigned status);

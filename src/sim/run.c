@@ -5,16 +5,19 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "apple.h"
 #include "ca.h"
 #include "fleet.h"
 #include "pomona/base/clock.h"
 #include "pomona/base/file.h"
+#include "service.h"
 
 enum { TICK_MS = 1000, CHECK_MS = 50, CA_FILE_BYTES_MAX = 1024 * 1024 };
 
 struct run {
 	struct sim sim;
 	struct fleet fleet;
+	struct service service; /* APNs, where it is played too */
 	struct net_timer *report_timer, *end_timer;
 	int64_t started_us;
 	bool is_terminal;
@@ -39,7 +42,8 @@ static void print_report(struct run *run)
 {
 	const struct report_fleet fleet = {.elapsed_s = elapsed_ms(run) / 1000,
 		.devices = run->fleet.count,
-		.enrolled = fleet_enrolled(&run->fleet)};
+		.enrolled = fleet_enrolled(&run->fleet),
+		.pushes = run->sim.wake == NULL ? NULL : &run->service.apns.stats};
 	struct buf line;
 	enum rc rc = RC_OK;
 	bool is_rewritten = run->is_terminal && !run->sim.options->is_json;
@@ -123,6 +127,8 @@ static enum rc read_files(struct sim *sim, struct err *err)
 	if (rc != RC_OK)
 		return err_context(err, "--ca");
 	rc = ca_load(sim->options->dir, &sim->authority, err);
+	if (rc == RC_OK)
+		rc = apple_read_topic(sim->options->dir, sim->topic, err);
 	return rc == RC_OK ? RC_OK : err_context(err, "--dir (see pomona-sim ca)");
 }
 
@@ -139,6 +145,23 @@ static enum rc start_timers(struct run *run, struct err *err)
 	return RC_OK;
 }
 
+static void rouse(void *who, unsigned channel)
+{
+	session_rouse(who, channel);
+}
+
+static enum rc start_apns(struct run *run, struct err *err)
+{
+	const struct options *options = run->sim.options;
+
+	if (options->apns == NULL)
+		return RC_OK;
+	run->sim.wake = wake_new(rouse);
+	if (run->sim.wake == NULL)
+		return err_set(err, RC_NO_MEMORY, "APNs");
+	return service_open(&run->service, run->sim.loop, options, options->apns, run->sim.wake, err);
+}
+
 static enum rc start(struct run *run, struct err *err)
 {
 	enum rc rc = read_files(&run->sim, err);
@@ -147,6 +170,8 @@ static enum rc start(struct run *run, struct err *err)
 		rc = net_loop_new(&run->sim.loop, err);
 	if (rc == RC_OK)
 		rc = net_loop_stop_on_signals(run->sim.loop, err);
+	if (rc == RC_OK)
+		rc = start_apns(run, err);
 	if (rc == RC_OK)
 		rc = fleet_open(&run->fleet, &run->sim, err);
 	run->started_us = clock_monotonic_us(clock_system());
@@ -187,6 +212,8 @@ enum rc run_fleet(const struct options *options, struct err *err)
 		rc = conclude(&run);
 	}
 	fleet_close(&run.fleet);
+	service_close(&run.service);
+	wake_free(&run.sim.wake);
 	net_timer_free(&run.report_timer);
 	net_timer_free(&run.end_timer);
 	net_loop_free(&run.sim.loop);

@@ -67,6 +67,33 @@ static void come_again(struct session *session, int64_t delay_ms)
 	net_timer_set(session->timer, jittered(session, delay_ms));
 }
 
+static bool is_any(const bool *facts)
+{
+	bool is_one = false;
+
+	for (unsigned i = 0; i < CHANNELS_MAX; i++)
+		is_one = is_one || facts[i];
+	return is_one;
+}
+
+/*
+ * All is said. A device comes by itself after a while; or, where devices are woken, only if it was woken again
+ * meanwhile, or if it has put off the last command that it was given.
+ */
+static void end_visit(struct session *session)
+{
+	session->failures = 0;
+	if (session->sim->wake == NULL) {
+		come_again(session, session->sim->options->interval_ms);
+		return;
+	}
+	net_client_disconnect(session->client);
+	if (is_any(session->is_resting))
+		net_timer_set(session->rest, jittered(session, session->sim->options->notnow_poll_ms));
+	if (is_any(session->is_woken))
+		net_timer_set(session->timer, 0);
+}
+
 static void come_again_later(struct session *session, int64_t retry_after_s)
 {
 	int64_t delay_ms = BACKOFF_FIRST_MS;
@@ -81,6 +108,37 @@ static void come_again_later(struct session *session, int64_t retry_after_s)
 		delay_ms = retry_after_s * 1000;
 	session->failures++;
 	come_again(session, delay_ms);
+}
+
+/* --- tokens, as APNs knows them */
+
+static void give_up_tokens(struct session *session)
+{
+	const struct device *device = &session->device;
+
+	memset(session->is_woken, 0, sizeof(session->is_woken));
+	memset(session->is_resting, 0, sizeof(session->is_resting));
+	for (unsigned i = 0; i < device->channel_count && session->sim->wake != NULL; i++)
+		wake_retire(session->sim->wake, slice_of(device->channels[i].push_token, PUSH_TOKEN_BYTES),
+			clock_unix_ms(clock_system()));
+}
+
+static enum rc take_tokens(struct session *session, struct err *err)
+{
+	struct device *device = &session->device;
+
+	for (unsigned i = 0; i < device->channel_count && session->sim->wake != NULL; i++) {
+		const struct wake_channel channel = {.token =
+																																								slice_of(device->channels[i].push_token, PUSH_TOKEN_BYTES),
+			.topic = session->sim->topic,
+			.magic = device->channels[i].push_magic,
+			.who = session,
+			.channel = i};
+
+		if (wake_add(session->sim->wake, &channel) != RC_OK)
+			return err_set(err, RC_NO_MEMORY, "device");
+	}
+	return RC_OK;
 }
 
 static enum rc client_make(struct session *session, struct err *err)
@@ -100,9 +158,12 @@ static enum rc client_make(struct session *session, struct err *err)
 static void start_anew(struct session *session)
 {
 	struct err err = {0};
-	enum rc rc =
-		device_renew(&session->device, session->sim->authority, clock_unix_s(clock_system()), &err);
+	enum rc rc;
 
+	give_up_tokens(session);
+	rc = device_renew(&session->device, session->sim->authority, clock_unix_s(clock_system()), &err);
+	if (rc == RC_OK)
+		rc = take_tokens(session, &err);
 	if (rc == RC_OK)
 		rc = client_make(session, &err);
 	session->is_changed = true;
@@ -124,6 +185,7 @@ static void unenroll(struct session *session, unsigned status)
 		return;
 	}
 	session->device.is_unenrolled = true;
+	give_up_tokens(session);
 	for (unsigned i = 0; i < session->device.channel_count; i++) {
 		session->device.channels[i].is_enrolled = false;
 		buf_clear(&session->device.channels[i].unsent);
@@ -229,6 +291,8 @@ static void count_result(struct session *session)
 static bool accept_result(struct session *session, struct slice body)
 {
 	count_result(session);
+	session->is_resting[session->channel - session->device.channels] =
+		session->channel->unsent_status == ANSWER_NOT_NOW;
 	session->has_other_unsent = true;
 	buf_clear(&session->channel->unsent);
 	return accept_command(session, body);
@@ -237,6 +301,7 @@ static bool accept_result(struct session *session, struct slice body)
 static bool accept_poll(struct session *session, struct slice body)
 {
 	session->sim->report.polls++;
+	session->is_resting[session->channel - session->device.channels] = false;
 	return accept_command(session, body);
 }
 
@@ -279,6 +344,8 @@ static const struct step *step_of(const struct session *session, const struct ch
 		return &set_bootstrap_token;
 	if (channel->unsent.len > 0)
 		return &result;
+	if (session->sim->wake != NULL && !session->is_woken[channel - device->channels])
+		return NULL;
 	return session->is_polled[channel - device->channels] ? NULL : &poll;
 }
 
@@ -305,6 +372,18 @@ static bool is_unrecognized(const struct net_reply *reply)
 	return slice_is_str(json_string(json_get(root, "code")), "com.apple.unrecognized.device");
 }
 
+/*
+ * A device that was woken tries once; what it must bring to the server it brings again. So a poll that failed
+ * is lost, and the server must wake the device anew.
+ */
+static void fail_visit(struct session *session, int64_t retry_after_s)
+{
+	if (session->sim->wake == NULL || choose_step(session))
+		come_again_later(session, retry_after_s);
+	else
+		end_visit(session);
+}
+
 static void refuse_user(struct session *session)
 {
 	say(LOG_LEVEL_INFO, "user_refused", session, session->channel->short_name);
@@ -326,7 +405,7 @@ static void on_status(struct session *session, const struct net_reply *reply)
 		refuse_user(session);
 	} else {
 		say_status(LOG_LEVEL_DEBUG, "refused", session, reply->status);
-		come_again_later(session, reply->retry_after_s);
+		fail_visit(session, reply->retry_after_s);
 	}
 }
 
@@ -335,6 +414,7 @@ static void on_reply(void *ctx, const struct net_reply *reply)
 	struct session *session = ctx;
 	bool was_last_act = session->step == &result && session->channel->unsent_erases;
 
+	session->is_calling = false;
 	if (reply->rc != RC_OK) {
 		session->sim->report.failed++;
 		say(LOG_LEVEL_DEBUG, "failed", session, reply->err.text);
@@ -347,7 +427,7 @@ static void on_reply(void *ctx, const struct net_reply *reply)
 			count_result(session);
 		start_anew(session);
 	} else if (reply->rc != RC_OK) {
-		come_again_later(session, 0);
+		fail_visit(session, 0);
 	} else {
 		on_status(session, reply);
 	}
@@ -370,10 +450,13 @@ static void send_message(struct session *session)
 	if (rc == RC_OK)
 		rc = net_client_call(session->client, &call, &err);
 	buf_fini(&message);
+	session->is_calling = rc == RC_OK;
+	if (session->step == &poll)
+		session->is_woken[session->channel - session->device.channels] = false;
 	if (rc != RC_OK) {
 		session->sim->report.failed++;
 		say(LOG_LEVEL_ERROR, "failed", session, err.text);
-		come_again_later(session, 0);
+		fail_visit(session, 0);
 	}
 }
 
@@ -383,8 +466,7 @@ static void next(struct session *session)
 		send_message(session);
 		return;
 	}
-	session->failures = 0;
-	come_again(session, session->sim->options->interval_ms);
+	end_visit(session);
 }
 
 static void visit(void *ctx)
@@ -395,6 +477,22 @@ static void visit(void *ctx)
 	next(session);
 }
 
+static void on_rested(void *ctx)
+{
+	struct session *session = ctx;
+
+	for (unsigned i = 0; i < session->device.channel_count; i++)
+		if (session->is_resting[i])
+			session_rouse(session, i);
+}
+
+void session_rouse(struct session *session, unsigned channel)
+{
+	session->is_woken[channel] = true;
+	if (!session->is_calling && !session->device.is_unenrolled)
+		net_timer_set(session->timer, 0);
+}
+
 enum rc session_start(struct session *session, struct sim *sim, int64_t delay_ms, struct err *err)
 {
 	enum rc rc;
@@ -403,7 +501,13 @@ enum rc session_start(struct session *session, struct sim *sim, int64_t delay_ms
 	rc = client_make(session, err);
 	if (rc == RC_OK && net_timer_new(sim->loop, visit, session, &session->timer) != RC_OK)
 		rc = err_set(err, RC_NO_MEMORY, "device");
-	if (rc == RC_OK && !session->device.is_unenrolled)
+	if (rc == RC_OK && net_timer_new(sim->loop, on_rested, session, &session->rest) != RC_OK)
+		rc = err_set(err, RC_NO_MEMORY, "device");
+	if (rc == RC_OK)
+		rc = take_tokens(session, err);
+	if (rc == RC_OK && session->device.is_unenrolled)
+		give_up_tokens(session);
+	else if (rc == RC_OK)
 		net_timer_set(session->timer, delay_ms);
 	return rc;
 }
@@ -417,4 +521,5 @@ void session_stop(struct session *session)
 {
 	net_client_free(&session->client);
 	net_timer_free(&session->timer);
+	net_timer_free(&session->rest);
 }

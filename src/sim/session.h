@@ -11,6 +11,7 @@
 #include "options.h"
 #include "pomona/net/net.h"
 #include "report.h"
+#include "wake.h"
 
 /* What all sessions share; outlives them. */
 struct sim {
@@ -18,6 +19,8 @@ struct sim {
 	struct net_loop *loop;
 	struct authority *authority;
 	struct buf ca_pem; /* who signs the server's certificate */
+	char topic[APNS_TOPIC_BYTES_MAX + 1];
+	struct wake *wake; /* NULL: devices come by themselves, from time to time */
 	struct report report;
 };
 
@@ -31,15 +34,22 @@ struct session {
 	const struct step *step;      /* the message under way */
 	struct channel *channel;      /* on which it goes */
 	bool is_polled[CHANNELS_MAX]; /* in this visit the server had nothing more */
-	bool is_changed;              /* its enrollment or identity differs from its file */
-	bool has_other_unsent;        /* only its unsent results differ from its file */
-	unsigned failures;            /* visits in a row */
-	uint64_t answered;            /* final results that the server took */
+	bool is_calling;              /* a message is under way */
+	/* Only where devices are woken: */
+	bool is_woken[CHANNELS_MAX];   /* it is to poll */
+	bool is_resting[CHANNELS_MAX]; /* the last status that it sent was NotNow */
+	struct net_timer *rest;        /* the end of that */
+	bool is_changed;               /* its enrollment or identity differs from its file */
+	bool has_other_unsent;         /* only its unsent results differ from its file */
+	unsigned failures;             /* visits in a row */
+	uint64_t answered;             /* final results that the server took */
 };
 
 /* The device is initialised. The first visit comes after `delay_ms`, unless the device is out of management. */
 enum rc session_start(struct session *session, struct sim *sim, int64_t delay_ms, struct err *err)
 	MUST_USE;
+/* A push has come for one of its channels. */
+void session_rouse(struct session *session, unsigned channel);
 bool session_is_enrolled(const struct session *session);
 /* A message under way is given up. Leaves the device to device_fini(). */
 void session_stop(struct session *session);

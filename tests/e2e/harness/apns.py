@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Apple's push service as `pomona-sim apns` plays it, started in a folder of its own."""
+"""Apple's push service as pomona-sim plays it, alone or with devices, started in a folder of its own."""
 
 import json
 import pathlib
@@ -54,18 +54,23 @@ class Apns:
         """Starts with these faults and returns when it listens."""
         words = [word for key, value in faults.items() for word in ("--fault", f"{key}={_text(value)}")]
         self.log = []
-        self._listening = threading.Event()
-        self.process = subprocess.Popen(
-            [str(BIN / "pomona-sim"), "apns", "--dir", str(self.folder), "--listen", f"127.0.0.1:{self.port}",
-             "--control", str(self.socket_path), *self.words, *words],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+        self._said = threading.Event()  # that it listens, or all that it had to say
+        self._is_listening = False
+        with (self.folder / "report.log").open("w") as report:
+            self.process = subprocess.Popen(
+                [str(BIN / "pomona-sim"), *self._verb(), "--dir", str(self.folder), "--control", str(self.socket_path),
+                 *self.words, *words],
+                stdout=report, stderr=subprocess.PIPE, text=True, errors="replace")
         self._reader = threading.Thread(target=self._read_log, args=(self.process,), daemon=True)
         self._reader.start()
-        self._listening.wait(START_SECONDS)
-        if self.port == 0 or self.process.poll() is not None:
+        self._said.wait(START_SECONDS)
+        if not self._is_listening:
             self.kill()
-            raise AssertionError("pomona-sim apns did not start:\n" + "\n".join(self.log))
+            raise AssertionError("pomona-sim did not start:\n" + "\n".join(self.log))
         return self
+
+    def _verb(self):
+        return ["apns", "--listen", f"127.0.0.1:{self.port}"]
 
     def _read_log(self, process):
         for line in process.stderr:
@@ -73,8 +78,9 @@ class Apns:
             found = re.search(r'event=listening name=apns address="?[^"\s]*:(\d+)', line)
             if found:
                 self.port = int(found.group(1))
-                self._listening.set()
-        self._listening.set()
+                self._is_listening = True
+                self._said.set()
+        self._said.set()
 
     def stop(self):
         """SIGTERM; the exit status is checked, so that a sanitizer's report fails the test."""
@@ -85,10 +91,10 @@ class Apns:
             status = self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError("pomona-sim apns did not stop:\n" + "\n".join(self.log[-50:])) from None
+            raise AssertionError("pomona-sim did not stop:\n" + "\n".join(self.log[-50:])) from None
         self._forget()
         if status != 0:
-            raise AssertionError(f"pomona-sim apns ended with {status}:\n" + "\n".join(self.log[-200:]))
+            raise AssertionError(f"pomona-sim ended with {status}:\n" + "\n".join(self.log[-200:]))
 
     def kill(self):
         """As a crash would; start() then takes the same port."""
@@ -176,6 +182,25 @@ class Apns:
         if status is not None:
             rule["status"] = status
         self.control(rule)
+
+
+class Fleet(Apns):
+    """Devices and APNs in one process: after enrolling at the server of `url`, devices come only when woken."""
+
+    def __init__(self, folder, url, server_ca, devices, *words):
+        super().__init__(folder, *words)
+        self.url = url
+        self.server_ca = server_ca
+        self.devices = devices
+
+    def _verb(self):
+        return ["run", "--apns", f"127.0.0.1:{self.port}", "--url", self.url, "--ca", str(self.server_ca),
+                "--devices", str(self.devices), "--json"]
+
+    def reports(self):
+        """The lines of the report so far."""
+        text = (self.folder / "report.log").read_text()
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
 def _text(value):

@@ -18,6 +18,22 @@ static const char unsendable[] = "the enrollment's push token or push magic cann
 static const char too_large[] =
 	"the enrollment's push magic makes a payload that APNs does not take";
 
+static const char *const state_names[] = {
+	[PUSH_TOPIC_IDLE] = "idle",
+	[PUSH_TOPIC_CONNECTING] = "connecting",
+	[PUSH_TOPIC_OPEN] = "open",
+	[PUSH_TOPIC_WAITING] = "waiting",
+	[PUSH_TOPIC_STOPPED] = "stopped",
+	[PUSH_TOPIC_EXPIRED] = "expired",
+	[PUSH_TOPIC_NO_CERTIFICATE] = "no_certificate",
+};
+
+const char *push_topic_state_name(enum push_topic_state state)
+{
+	_Static_assert(COUNT_OF(state_names) == PUSH_TOPIC_STATE_COUNT, "a name each");
+	return (size_t)state < COUNT_OF(state_names) ? state_names[state] : "unknown";
+}
+
 int64_t shared_now_ms(const struct shared *shared)
 {
 	return clock_monotonic_us(shared->clock) / 1000;

@@ -17,22 +17,6 @@ struct topics {
 	struct topic *last; /* that was asked for: mostly there is one */
 };
 
-static const char *const state_names[] = {
-	[PUSH_TOPIC_IDLE] = "idle",
-	[PUSH_TOPIC_CONNECTING] = "connecting",
-	[PUSH_TOPIC_OPEN] = "open",
-	[PUSH_TOPIC_WAITING] = "waiting",
-	[PUSH_TOPIC_STOPPED] = "stopped",
-	[PUSH_TOPIC_EXPIRED] = "expired",
-	[PUSH_TOPIC_NO_CERTIFICATE] = "no_certificate",
-};
-
-const char *push_topic_state_name(enum push_topic_state state)
-{
-	_Static_assert(COUNT_OF(state_names) == PUSH_TOPIC_STATE_COUNT, "a name each");
-	return (size_t)state < COUNT_OF(state_names) ? state_names[state] : "unknown";
-}
-
 static void on_soon(void *ctx)
 {
 	struct topics *topics = ctx;

@@ -127,12 +127,12 @@ static void flush_line(struct peer_line *line)
 	if (line->is_in_callback || !line->is_shaken)
 		return;
 	take_from_session(line);
-	is_fine = write_out(line);
+	is_fine = line->peer->conf.is_silent || write_out(line);
 	if (!is_fine || (line->farewell != PEER_STAY && line->out.len == 0)) {
 		bid_farewell(line);
 		return;
 	}
-	if (line->out.len > 0)
+	if (line->out.len > 0 && !line->peer->conf.is_silent)
 		what |= NET_WRITABLE;
 	must(net_watch_set(line->watch, what) == RC_OK, "watch");
 }
@@ -204,7 +204,12 @@ void peer_goaway(struct peer_line *line, int32_t last_stream_id, uint32_t code, 
 void peer_settings(struct peer_line *line, const nghttp2_settings_entry *entries, size_t count)
 {
 	must(nghttp2_submit_settings(line->session, NGHTTP2_FLAG_NONE, entries, count) == 0, "settings");
-	line->peer->conf.withholds_settings = false;
+	flush_line(line);
+}
+
+void peer_speak(struct peer_line *line)
+{
+	line->peer->conf.is_silent = false;
 	flush_line(line);
 }
 
@@ -333,10 +338,10 @@ static void session_begin(struct peer_line *line)
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
 	must(nghttp2_session_server_new(&line->session, callbacks, line) == 0, "session");
 	nghttp2_session_callbacks_del(callbacks);
-	if (!conf->withholds_settings)
-		must(nghttp2_submit_settings(line->session, NGHTTP2_FLAG_NONE, conf->settings,
-								conf->setting_count) == 0,
-			"settings");
+	must(nghttp2_submit_settings(line->session, NGHTTP2_FLAG_NONE, conf->settings,
+							conf->setting_count) == 0,
+		"settings");
+	take_from_session(line); /* before the acknowledgement of the client's */
 }
 
 /* --- in, raw */

@@ -34,12 +34,12 @@ struct peer_frame {
 
 struct peer_conf {
 	const struct identity *identity;
-	const char *client_ca;   /* PEM: a client certificate is demanded; NULL: none is asked for */
-	const char *alpn;        /* NULL: h2; "": none */
-	int tls_version_max;     /* 0: any */
-	bool is_mute;            /* accepts TCP, and that is all */
-	bool is_raw;             /* after the handshake only peer_send() speaks */
-	bool withholds_settings; /* until peer_settings(); frames are taken meanwhile */
+	const char *client_ca; /* PEM: a client certificate is demanded; NULL: none is asked for */
+	const char *alpn;      /* NULL: h2; "": none */
+	int tls_version_max;   /* 0: any */
+	bool is_mute;          /* accepts TCP, and that is all */
+	bool is_raw;           /* after the handshake only peer_send() speaks */
+	bool is_silent;        /* hears but sends nothing, not even SETTINGS, until peer_speak() */
 	nghttp2_settings_entry settings[PEER_SETTINGS_MAX]; /* the first ones */
 	size_t setting_count;
 	/* A request is whole. NULL: answered 200. */
@@ -95,6 +95,7 @@ void peer_answer_fields(struct peer_line *line, int32_t stream_id, const nghttp2
 void peer_reset_stream(struct peer_line *line, int32_t stream_id, uint32_t code);
 void peer_goaway(struct peer_line *line, int32_t last_stream_id, uint32_t code, const char *debug);
 void peer_settings(struct peer_line *line, const nghttp2_settings_entry *entries, size_t count);
+void peer_speak(struct peer_line *line);
 void peer_window(struct peer_line *line, int32_t stream_id, int32_t more);
 /* These bytes as they are. */
 void peer_send(struct peer_line *line, const void *bytes, size_t len);

@@ -165,6 +165,8 @@ static enum rc read_cert(struct put *put, const struct put_fields *fields, struc
 	if (rc == RC_INVALID || rc == RC_LIMIT) {
 		call->field = names[part];
 		call->status = 400;
+		if (!slice_has_prefix(slice_of_str(err->text), names[part]))
+			return err_context(err, "%s", names[part]);
 	}
 	if (rc != RC_OK)
 		return rc;

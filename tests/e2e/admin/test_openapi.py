@@ -4,14 +4,17 @@
 import http.client
 import json
 import re
+import socket
 
 import pytest
 import yaml
 
-from harness.device import UserChannel
+from harness.device import TOPIC, Device, UserChannel
+from harness.pushcert import PushCert
 from harness.server import SOURCE
 
 SPEC = yaml.safe_load((SOURCE / "docs" / "api" / "openapi.yaml").read_text())
+OTHER_TOPIC = "com.apple.mgmt.External.other"
 CHECKS = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "null": type(None)}
 
 
@@ -126,6 +129,36 @@ def test_each_route_answers_as_the_document_says(server, make_device):
     assert device.idle().status == 401
     check(server, "POST", v1 + "/identities/{sha256}/revoke", sha256=device.identity.sha256)
     check(server, "DELETE", v1 + "/devices/{id}", id=udid)
+
+
+def test_the_routes_of_waking_answer_as_the_document_says(make_server, authority):
+    v1, many = "/api/v1", 201
+    with socket.socket() as nobody:  # bound, and deaf
+        nobody.bind(("127.0.0.1", 0))
+        server = make_server({"push.server": f"127.0.0.1:{nobody.getsockname()[1]}"}).start()
+        server.trust(authority)
+        device = Device(server, authority.issue("device")).enroll()
+        user = UserChannel(device)
+        for number in range(many):
+            user.user_keys = {"UserID": f"U{number}", "UserShortName": "ada", "UserLongName": "Ada"}
+            assert user.token_update().status == 200
+        user.close()
+        check(server, "GET", v1 + "/pushcerts")
+        check(server, "POST", v1 + "/push", {"ids": [device.udid, "nobody"]})
+        ordered = check(server, "POST", v1 + "/push", {"filter": {"kind": "user"}}, 202)
+        assert ordered == {"ordered": many, "results": []}
+        check(server, "PUT", v1 + "/pushcerts", PushCert(OTHER_TOPIC).body(), 409)
+        check(server, "PUT", v1 + "/pushcerts", PushCert(TOPIC).body())
+        check(server, "PUT", v1 + "/pushcerts", {"certificate": "x"}, 400)
+        check(server, "POST", v1 + "/pushcerts/test", {"id": device.udid})
+        check(server, "GET", v1 + "/pushcerts")
+        check(server, "GET", v1 + "/devices/{id}", id=device.udid)
+        check(server, "GET", v1 + "/devices")
+        check(server, "GET", v1 + "/status")
+        check(server, "DELETE", v1 + "/pushcerts/{topic}", status=204, topic=TOPIC)
+        check(server, "DELETE", v1 + "/pushcerts/{topic}", status=404, topic=TOPIC)
+        device.close()
+        server.stop()
 
 
 @pytest.mark.parametrize("path, operation", sorted(

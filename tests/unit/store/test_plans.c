@@ -115,12 +115,59 @@ static void test_no_statement_of_waking_walks_history(void **state)
 	check_plans(*state, push_plans, COUNT_OF(push_plans));
 }
 
+/* What the virtual machine does to read a batch to its end, by its seq. */
+static int steps_of_batch(struct fixture *f, int64_t seq)
+{
+	sqlite3_stmt *stmt = NULL;
+	sqlite3 *db;
+	int steps;
+
+	assert_int_equal(sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, SQL_PUSH_WORK_OF_BATCH, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_bind_int64(stmt, 1, seq), SQLITE_OK);
+	assert_int_equal(sqlite3_bind_int64(stmt, 2, 0), SQLITE_OK);
+	assert_int_equal(sqlite3_bind_int64(stmt, 3, T0), SQLITE_OK);
+	assert_int_equal(sqlite3_bind_int64(stmt, 4, 1000), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_DONE);
+	steps = sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 0);
+	(void)sqlite3_finalize(stmt);
+	(void)sqlite3_close(db);
+	return steps;
+}
+
+/* As when somebody sends the same command to each device by a request of its own. */
+static void test_a_batch_of_one_costs_the_same_however_many_had_the_command(void **state)
+{
+	enum { COUNT = 100 };
+	static const struct command_row row = {.uuid = S("u"), .request_type = S("X"), .body = S("b")};
+	struct fixture *f = *state;
+	struct err err;
+
+	for (int i = 0; i < COUNT; i++) {
+		int64_t id, command_id, batch_id;
+		bool was_queued;
+
+		assert_ok(enroll_device(fixture_write(f), (char[]){'U', (char)('A' + i), 0}, (uint8_t)(i + 1),
+													&id, &err),
+			&err);
+		assert_ok(command_put(fixture_write(f), &row, &command_id, &err), &err);
+		assert_ok(batch_begin(fixture_write(f), command_id, 0, &batch_id, &err), &err);
+		assert_ok(batch_add(fixture_write(f), batch_id, id, &was_queued, &err), &err);
+		assert_ok(batch_publish(fixture_write(f), batch_id, &err), &err);
+	}
+	fixture_commit(f);
+	assert_int_equal(steps_of_batch(f, COUNT - 1),
+		steps_of_batch(f, 1)); /* the last ends with the index */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 		TEST(test_no_statement_of_a_poll_scans_or_sorts),
 		TEST(test_no_statement_of_waking_walks_history),
+		TEST(test_a_batch_of_one_costs_the_same_however_many_had_the_command),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -218,9 +218,9 @@ static void use_store(struct push *push)
 
 static void work(struct push *push)
 {
+	tick(push);
 	if (push->is_certs_changed && !push->is_certs_failed)
 		load_certs(push);
-	tick(push);
 	letters_orders(push);
 	letters_sweep(push);
 	if (push->is_room)

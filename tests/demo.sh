@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# pomonad with N simulated devices in a directory that is gone afterwards; called by `./dev demo [N] [--once]`.
-# POMONA_BUILD says which binaries. --once ends when every device is enrolled and has answered a command.
+# The closed loop on one machine: pomonad, the simulator's APNs, and N simulated devices that come only when a push
+# wakes them, in a directory that is gone afterwards; called by `./dev demo [N] [--once]`. POMONA_BUILD says which
+# binaries. --once sends a command to all, shows how they are woken and answer, and ends when all have answered.
 set -euo pipefail
 
 readonly BIN=${POMONA_BUILD:?}/bin
 readonly READY_SECONDS=20
 readonly ENROLLED_SECONDS=60
+readonly ANSWERED_SECONDS=120
 
 count=25
 is_once=false
@@ -84,9 +86,12 @@ is_ready()
 
 start_server()
 {
+	"$BIN/pomona-sim" ca --dir "$dir/sim" >/dev/null
 	"$BIN/pomonactl" init --dir "$dir" --hostname localhost >"$dir/init.txt"
 	set_key device listen "127.0.0.1:$device_port"
 	set_key admin listen "127.0.0.1:$admin_port"
+	set_key push server "localhost:$apns_port"
+	set_key push ca_file "$dir/sim/apple/ca.pem"
 	"$BIN/pomonad" -c "$dir/pomona.conf" 2>"$dir/pomonad.log" &
 	pids+=($!)
 	wait_until "$READY_SECONDS" "pomonad to be ready" is_ready
@@ -94,10 +99,10 @@ start_server()
 
 start_devices()
 {
-	"$BIN/pomona-sim" ca --dir "$dir/sim" >/dev/null
 	ctl ca add "$dir/sim/ca.pem" >/dev/null
+	ctl pushcert set "$dir/sim/apple/push.pem" >/dev/null
 	"$BIN/pomona-sim" run --dir "$dir/sim" --url "https://localhost:$device_port" --ca "$dir/tls/root.pem" \
-		--devices "$count" --interval "$interval" >"$dir/sim.log" 2>&1 &
+		--devices "$count" --apns "127.0.0.1:$apns_port" --control "$dir/sim.sock" >"$dir/sim.log" 2>&1 &
 	pids+=($!)
 }
 
@@ -116,22 +121,44 @@ is_every_device_enrolled()
 	(($(device_ids | wc -l) >= count))
 }
 
-# is_every_answer_in UUID
-is_every_answer_in()
+# watch_answers UUID: a line each half second until every device has answered.
+watch_answers()
 {
-	ctl --json command "$1" | /usr/bin/python3 -c '
-import json, sys
-states = json.load(sys.stdin)["by_state"]
-sys.exit(any(count and state != "done" for state, count in states.items()))'
+	/usr/bin/python3 - "$BIN" "$dir" "$count" "$ANSWERED_SECONDS" "$1" <<'EOT'
+import json, subprocess, sys, time
+
+programs, directory, uuid = sys.argv[1], sys.argv[2], sys.argv[5]
+count, bound = int(sys.argv[3]), float(sys.argv[4])
+started = time.monotonic()
+
+
+def ask(*words):
+    return json.loads(subprocess.run([f"{programs}/{words[0]}", *words[1:]], check=True, stdout=subprocess.PIPE).stdout)
+
+
+while True:
+    woken = ask("pomona-sim", "fault", "--control", f"{directory}/sim.sock", "stats")["woken"]
+    states = ask("pomonactl", "-c", f"{directory}/pomona.conf", "--json", "command", uuid)["by_state"]
+    answered = states.get("done", 0) + states.get("failed", 0)
+    seconds = time.monotonic() - started
+    print(f"{seconds:6.1f} s  {woken:6d} woken by a push  {answered:6d} of {count} answered", flush=True)
+    if answered >= count:
+        print(f"{count} devices were woken and have answered in {seconds:.1f} s.")
+        sys.exit(0)
+    if seconds > bound:
+        sys.exit(f"demo: {count - answered} devices have not answered in {seconds:.0f} s")
+    time.sleep(0.5 - (time.monotonic() - started) % 0.5)
+EOT
 }
 
 show_what_to_try()
 {
 	cat <<EOT
 
-$count simulated devices are enrolling with pomonad.
+$count simulated devices are enrolling with pomonad; after that they come only when it wakes them.
   devices   https://localhost:$device_port
   admin     http://127.0.0.1:$admin_port/api/v1/status
+  APNs      localhost:$apns_port, played by the simulator
   token     $(sed -n 's/.*token[: ]*//p' "$dir/init.txt" | tail -n 1)
   state     $dir (removed at the end)
 
@@ -139,6 +166,10 @@ Try, in another terminal:
   $BIN/pomonactl -c $dir/pomona.conf status
   $BIN/pomonactl -c $dir/pomona.conf devices
   $BIN/pomonactl -c $dir/pomona.conf send DeviceInformation --all
+  $BIN/pomonactl -c $dir/pomona.conf push --all
+  $BIN/pomona-sim fault --control $dir/sim.sock stats
+  $BIN/pomona-sim fault --control $dir/sim.sock reason=TooManyRequests rate_percent=50
+  $BIN/pomona-sim fault --control $dir/sim.sock
 
 Ctrl-C ends it.
 EOT
@@ -148,13 +179,14 @@ run_once()
 {
 	local uuid
 
-	wait_until "$ENROLLED_SECONDS" "$count devices to enroll" is_every_device_enrolled
+	wait_until "$((ENROLLED_SECONDS + count / 20))" "$count devices to enroll" is_every_device_enrolled
+	echo "$count devices are enrolled and asleep. DeviceInformation to all:"
 	mapfile -t ids < <(device_ids)
 	uuid=$(ctl --json send DeviceInformation "${ids[@]}" | /usr/bin/python3 -c '
 import json, sys
 print(json.load(sys.stdin)["uuid"])')
-	wait_until "$ENROLLED_SECONDS" "an answer from every device" is_every_answer_in "$uuid"
-	ctl command "$uuid"
+	watch_answers "$uuid"
+	ctl command "$uuid" | sed -n "1,12p"
 	ctl status
 }
 
@@ -164,10 +196,7 @@ trap 'exit 0' INT TERM
 dir=$(mktemp -d "${TMPDIR:-/tmp}/pomona-demo.XXXXXX")
 device_port=$(free_port)
 admin_port=$(free_port)
-interval=5
-if $is_once; then
-	interval=1
-fi
+apns_port=$(free_port)
 start_server
 start_devices
 if $is_once; then

@@ -151,15 +151,23 @@ static bool is_address(const char *host)
 	return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
+static void text_free(char **text)
+{
+	free(*text);
+}
+
 /* Whose certificate the server must have; a name is told to it, an address is not (RFC 6066 3). */
 static bool set_host(SSL *ssl, const char *host)
 {
 	X509_VERIFY_PARAM *verify = SSL_get0_param(ssl);
+	AUTO(text_free) char *name = strdup(host); /* OpenSSL's macro casts the const away */
 
+	if (name == NULL)
+		return false;
 	X509_VERIFY_PARAM_set_hostflags(verify, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	if (is_address(host))
 		return X509_VERIFY_PARAM_set1_ip_asc(verify, host) == 1;
-	return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+	return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
 static enum rc context_start(struct h2_tls *tls, const struct h2_params *params, struct err *err)

@@ -8,7 +8,7 @@
 
 #include "options.h"
 
-enum { WORDS_MAX = 24 };
+enum { WORDS_MAX = 48 };
 
 static enum rc parse(const char *const *words, struct options *options, struct err *err)
 {
@@ -67,6 +67,87 @@ static void each_option_goes_to_its_place_behind_a_space_or_an_equals_sign(void 
 	assert_true(options.is_reenrolling);
 }
 
+static void apns_alone_has_defaults_and_options_of_its_own(void **state)
+{
+	const char *const plain[] = {"apns", "--dir", "d", NULL};
+	const char *const words[] = {"apns", "--dir", "d", "--listen", "[::1]:0", "--control", "c",
+		"--fault", "mute=true", "--fault=count=2", "--keep", "9", "--no-client-cert", NULL};
+	struct options options;
+
+	(void)state;
+	assert_int_equal(parse(plain, &options, NULL), RC_OK);
+	assert_int_equal(options.verb, VERB_APNS);
+	assert_string_equal(options.listen, "127.0.0.1:2197");
+	assert_int_equal(options.keep, 4096);
+	assert_null(options.control);
+	assert_int_equal(options.word_count, 0);
+	assert_false(options.is_anyone);
+	assert_int_equal(parse(words, &options, NULL), RC_OK);
+	assert_string_equal(options.listen, "[::1]:0");
+	assert_string_equal(options.control, "c");
+	assert_int_equal(options.word_count, 2);
+	assert_string_equal(options.words[0], "mute=true");
+	assert_string_equal(options.words[1], "count=2");
+	assert_int_equal(options.keep, 9);
+	assert_true(options.is_anyone);
+}
+
+static void devices_may_have_their_apns_with_them(void **state)
+{
+	const char *const words[] = {RUN, "--apns", "127.0.0.1:0", "--control", "c", "--fault",
+		"mute=true", "--notnow-poll", "0.5", NULL};
+	const char *const faults[] = {RUN, "--fault", "mute=true", NULL};
+	const char *const control[] = {RUN, "--control", "c", NULL};
+	struct options options;
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(parse(words, &options, NULL), RC_OK);
+	assert_string_equal(options.apns, "127.0.0.1:0");
+	assert_int_equal(options.notnow_poll_ms, 500);
+	assert_int_equal(parse(faults, &options, &err), RC_INVALID);
+	assert_non_null(strstr(err.text, "need --apns"));
+	assert_int_equal(parse(control, &options, NULL), RC_INVALID);
+}
+
+static void a_push_certificate_has_options_of_its_own(void **state)
+{
+	const char *const plain[] = {"pushcert", "--dir", "d", "--out", "o", NULL};
+	const char *const words[] = {"pushcert", "--dir", "d", "--out", "o", "--topic", "t", "--days",
+		"36500", "--expired", NULL};
+	struct options options;
+
+	(void)state;
+	assert_int_equal(parse(plain, &options, NULL), RC_OK);
+	assert_int_equal(options.verb, VERB_PUSHCERT);
+	assert_null(options.topic);
+	assert_int_equal(options.days, 365);
+	assert_false(options.is_expired);
+	assert_int_equal(parse(words, &options, NULL), RC_OK);
+	assert_string_equal(options.topic, "t");
+	assert_int_equal(options.days, 36500);
+	assert_true(options.is_expired);
+}
+
+static void a_fault_is_said_in_words(void **state)
+{
+	const char *const words[] = {"fault", "goaway", "--control", "c", "last_stream=none", NULL};
+	const char *many[4 + OPTION_WORDS_MAX + 1] = {"fault", "--control", "c"};
+	struct options options;
+
+	(void)state;
+	assert_int_equal(parse(words, &options, NULL), RC_OK);
+	assert_int_equal(options.verb, VERB_FAULT);
+	assert_int_equal(options.word_count, 2);
+	assert_string_equal(options.words[0], "goaway");
+	assert_string_equal(options.words[1], "last_stream=none");
+	for (size_t i = 0; i < OPTION_WORDS_MAX; i++)
+		many[3 + i] = "a=1";
+	assert_int_equal(parse(many, &options, NULL), RC_OK);
+	many[3 + OPTION_WORDS_MAX] = "a=1";
+	assert_int_equal(parse(many, &options, NULL), RC_LIMIT);
+}
+
 static void help_has_three_names_and_needs_nothing_else(void **state)
 {
 	static const char *const names[] = {"help", "--help", "-h"};
@@ -123,6 +204,18 @@ static void a_limit_is_allowed_and_one_past_it_is_not(void **state)
 		{"--url", "https://u@h", false},
 		{"--url", "http://h", false},
 		{"--dir", "", false},
+		{"--apns", "h:0", true},
+		{"--apns", "h:65535", true},
+		{"--apns", "h:65536", false},
+		{"--apns", ":1", false},
+		{"--apns", "h:", false},
+		{"--apns", "h", false},
+		{"--keep", "1", true},
+		{"--keep", "1000000", true},
+		{"--keep", "1000001", false},
+		{"--keep", "0", false},
+		{"--notnow-poll", "0.01", true},
+		{"--notnow-poll", "0.009", false},
 	};
 
 	(void)state;
@@ -153,6 +246,9 @@ static void wrong_words_are_named(void **state)
 		{{"run", "--dir", "d"}, "required"},
 		{{"run", "--dirs", "d"}, "--dirs: no such option"},
 		{{"run", "--di", "d"}, "--di: no such option"},
+		{{"pushcert", "--dir", "d"}, "--out FILE: required"},
+		{{"fault", "mute=true"}, "--control SOCKET: required"},
+		{{"fault", "--speed"}, "--speed: no such option"},
 		{{"run", "stray"}, "stray: no such option"},
 		{{"run", "--json=1"}, "--json: takes no value"},
 	};
@@ -173,6 +269,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_run_with_the_required_options_has_the_defaults_that_help_tells),
 		cmocka_unit_test(each_option_goes_to_its_place_behind_a_space_or_an_equals_sign),
+		cmocka_unit_test(apns_alone_has_defaults_and_options_of_its_own),
+		cmocka_unit_test(devices_may_have_their_apns_with_them),
+		cmocka_unit_test(a_push_certificate_has_options_of_its_own),
+		cmocka_unit_test(a_fault_is_said_in_words),
 		cmocka_unit_test(help_has_three_names_and_needs_nothing_else),
 		cmocka_unit_test(a_limit_is_allowed_and_one_past_it_is_not),
 		cmocka_unit_test(wrong_words_are_named),

@@ -62,11 +62,42 @@ static void the_json_line_is_one_line_with_the_same_counts(void **state)
 	buf_fini(&line);
 }
 
+static void pushes_are_told_where_there_is_an_apns(void **state)
+{
+	const struct apns_stats pushes = {.pushes = 9,
+		.accepted = 5,
+		.unanswered = 1,
+		.woken = 4,
+		.wrong_magic = 1};
+	const struct report_fleet with_apns = {.elapsed_s = 3,
+		.devices = 25,
+		.enrolled = 24,
+		.pushes = &pushes};
+	struct report report = some_report();
+	AUTO(json_free) struct json_value *root = NULL;
+	struct buf line;
+
+	(void)state;
+	buf_init(&line, REPORT_BYTES_MAX);
+	report_write_text(&report, &with_apns, &line);
+	assert_non_null(strstr(buf_cstr(&line),
+		"50 polls, 9 pushes (4 woke a device, 1 of a wrong magic, 3 refused), answers: 10"));
+	buf_clear(&line);
+	assert_int_equal(report_write_json(&report, &with_apns, &line, NULL), RC_OK);
+	assert_int_equal(json_parse(buf_slice(&line), &root, NULL), RC_OK);
+	assert_int_equal(json_integer(json_get(json_get(root, "pushes"), "taken")), 9);
+	assert_int_equal(json_integer(json_get(json_get(root, "pushes"), "woke")), 4);
+	assert_int_equal(json_integer(json_get(json_get(root, "pushes"), "wrong_magic")), 1);
+	assert_int_equal(json_integer(json_get(json_get(root, "pushes"), "refused")), 3);
+	buf_fini(&line);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_text_line_tells_every_count_and_only_the_statuses_that_came),
 		cmocka_unit_test(the_json_line_is_one_line_with_the_same_counts),
+		cmocka_unit_test(pushes_are_told_where_there_is_an_apns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

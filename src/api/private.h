@@ -4,9 +4,9 @@
 
 /*
  * What the files of this room share: the API itself, one call of it, problems, pages, and the two
- * ways a handler works: api_call_read() from a snapshot on the worker, api_job_handle() by a job of the
- * writer. A third, for pushes, is in pushing.h. Threading: the worker's until api_job_handle() submits, then the
- * writer's.
+ * ways a handler works: api_call_read() from a snapshot on the worker, api_job_handle() by a job of
+ * the writer. A third, for pushes, is in pushing.h. Threading: the worker's until api_job_handle()
+ * submits, then the writer's.
  */
 
 #include <pthread.h>

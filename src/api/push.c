@@ -4,9 +4,9 @@
 #include "pushing.h"
 
 /*
- * POST push. Who is meant is found a page at a time: the first on the worker, from a snapshot; the rest, so that no
- * worker is held for long, by a chain of jobs. Up to PUSH_ASK_IDS_MAX enrollments are pushed to while the request
- * waits for what becomes of it; more are ordered, page by page.
+ * POST push. Who is meant is found a page at a time: the first on the worker, from a snapshot; the
+ * rest, so that no worker is held for long, by a chain of jobs. Up to PUSH_ASK_IDS_MAX enrollments
+ * are pushed to while the request waits for what becomes of it; more are ordered, page by page.
  */
 
 enum {
@@ -116,8 +116,8 @@ static void audit(const struct push_post *post)
 }
 
 /*
- * The ids that nobody has, and with `results` all, in the order of the request or of what the filter found. Row by
- * row: a tree of a million would take several times the memory of their text.
+ * The ids that nobody has, and with `results` all, in the order of the request or of what the filter
+ * found. Row by row: a tree of a million would take several times the memory of their text.
  */
 static enum rc write_rows(const struct push_post *post, const struct push_result *results,
 	struct buf *out, struct err *err)

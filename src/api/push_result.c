@@ -19,8 +19,8 @@ static const char *const advice_by_answer[PUSH_ANSWER_COUNT] = {
 		"`pomonactl alarms` tells why; when it is mended, a new certificate or a test that "
 		"succeeds (`pomonactl pushcert test ID`) lets the topic go on",
 	[PUSH_ANSWER_UNREACHABLE] =
-		"see that this host reaches the conf's [push] server, directly on its port or by the [net] proxy; "
-		"it is tried again by itself",
+		"see that this host reaches the conf's [push] server, directly on its port or by the [net] "
+		"proxy; it is tried again by itself",
 };
 
 static const char test_succeeded[] =

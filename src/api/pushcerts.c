@@ -20,7 +20,7 @@ static const struct push_topic_stats *find_stats(const struct push_stats *stats,
 	return NULL;
 }
 
-/* push/ learns of a certificate a moment after it is stored: until then it shows what it knows no longer holds. */
+/* push/ learns of a certificate a moment after it is stored: until then what it tells is of another. */
 static enum push_topic_state state_of(const struct push_cert_view *view,
 	const struct push_topic_stats *topic, int64_t now)
 {
@@ -191,8 +191,8 @@ static enum rc prepare_put(struct job *job, struct err *err)
 }
 
 /*
- * A certificate that was made anew instead of renewed has another topic, and reaches nobody: tokens belong to
- * their topic.
+ * A certificate that was made anew instead of renewed has another topic, and reaches nobody: tokens
+ * belong to their topic.
  */
 static enum rc check_topic(struct put *put, struct txn *txn, struct err *err)
 {

@@ -3,8 +3,9 @@
 #define POMONA_API_PUSHING_H
 
 /*
- * What the files about pushes share. A request that asks for pushes is suspended until the loop's thread has their
- * results. Threading: whoever has the request: the worker, the writer, at the end the loop's thread.
+ * What the files about pushes share. A request that asks for pushes is suspended until the loop's
+ * thread has their results. Threading: whoever has the request: the worker, the writer, at the end
+ * the loop's thread.
  */
 
 #include "pomona/store/push.h"
@@ -22,9 +23,9 @@ enum rc api_push_body_read(struct call *call, const struct json_value *body,
 	struct push_body *push_r, struct err *err) MUST_USE;
 
 /*
- * Pushes whose results the request waits for, suspended. In the request's arena, filled in but for done, ctx and
- * wait_ms of `ask`. On the loop's thread `reply` answers, or api_call_fail() where the asking fails; then the
- * request is resumed.
+ * Pushes whose results the request waits for, suspended. In the request's arena, filled in but for
+ * done, ctx and wait_ms of `ask`. On the loop's thread `reply` answers, or api_call_fail() where the
+ * asking fails; then the request is resumed.
  */
 struct asking {
 	struct push_ask ask;

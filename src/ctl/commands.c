@@ -32,7 +32,8 @@ static const struct command table[] = {
 		"set up a new server in DIR", OPTIONS(init_options), WORDS(0, 0), .run = cmd_init},
 	{"status", NULL, "", "how the server is", NULL, 0, WORDS(0, 0), .run = cmd_status},
 	{"devices", NULL,
-		"[--state STATE] [--kind KIND] [--serial NUMBER] [--activity active|inactive] [--limit N] [--cursor C]",
+		"[--state STATE] [--kind KIND] [--serial NUMBER] [--activity active|inactive] [--limit N] "
+		"[--cursor C]",
 		"list devices and their user channels", OPTIONS(devices_options), WORDS(0, 0),
 		.run = cmd_devices},
 	{"device", "show", "ID", "one device: what is known, its users, its open commands", NULL, 0,

@@ -95,8 +95,9 @@ int ctl_fail(const struct ctl *ctl, int status, const char *format, ...) PRINTF_
 int ctl_read_file(const struct ctl *ctl, const char *path, struct buf *out) MUST_USE;
 
 /*
- * The first line of the file; or a line typed on the terminal, which does not show it. 0 or an exit status, with
- * the fault told. `out` is initialised here and always the caller's to buf_fini_secret().
+ * The first line of the file; or a line typed on the terminal, which does not show it. 0 or an exit
+ * status, with the fault told. `out` is initialised here and always the caller's to
+ * buf_fini_secret().
  */
 int ctl_read_password(const struct ctl *ctl, const char *path, struct buf *out) MUST_USE;
 int ctl_ask_password(const struct ctl *ctl, const char *prompt, struct buf *out) MUST_USE;

@@ -38,7 +38,7 @@ static void note(int number)
 	caught_signal = number;
 }
 
-/* Without SA_RESTART a signal ends the read, so that the terminal is put right before the program ends. */
+/* Without SA_RESTART a signal ends the read, so that the terminal is put right before the end. */
 static void catch_signals(struct sigaction old[static COUNT_OF(caught)])
 {
 	struct sigaction action = {.sa_handler = note};

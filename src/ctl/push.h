@@ -2,7 +2,7 @@
 #ifndef POMONA_CTL_PUSH_H
 #define POMONA_CTL_PUSH_H
 
-/* The pure parts of `pomonactl push` and `pomonactl pushcert`, for their test. Threading: any thread. */
+/* The pure parts of `pomonactl push` and `pushcert`, for their test. Threading: any thread. */
 
 #include "ctl.h"
 

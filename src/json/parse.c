@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A text may carry passwords and keys, so what jansson frees is wiped: its size stands in front of it. */
+/* A text may carry passwords and keys: what jansson frees is wiped. Its size stands in front of it. */
 struct piece {
 	alignas(max_align_t) size_t size;
 };

@@ -44,7 +44,7 @@ void api_set_listeners(struct api *api, const struct http_listener *device,
 void api_set_tls_facts(struct api *api, const struct cert_facts *facts);
 /* readyz: 200 only while ready. */
 void api_set_ready(struct api *api, bool is_ready);
-/* Requests that still wait for the store or for pushes are answered by these; none may be under way. */
+/* Requests that wait for the store or for pushes are answered by these; none may be under way. */
 void api_free(struct api **api);
 
 #endif

@@ -3,8 +3,8 @@
 #define POMONA_TEST_API_FAKE_PUSH_H
 
 /*
- * In the place of push/: keeps what it is told, and answers asks from a thread of its own. Threading: set before a
- * call, read after its reply.
+ * In the place of push/: keeps what it is told, and answers asks from a thread of its own.
+ * Threading: set before a call, read after its reply.
  */
 
 #include <stdatomic.h>

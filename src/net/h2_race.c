@@ -148,7 +148,7 @@ enum rc h2_race_start(struct net_loop *loop, const struct net_addresses *address
 
 	*race_r = NULL;
 	if (race == NULL)
-		return err_set(err, RC_NO_MEMORY, "connect");
+		return err_set(err, RC_NO_MEMORY, "connect: out of memory");
 	race->loop = loop;
 	race->addresses = *addresses;
 	race->done = done;
@@ -156,7 +156,7 @@ enum rc h2_race_start(struct net_loop *loop, const struct net_addresses *address
 	for (size_t i = 0; i < RESOLVER_ADDRESSES_MAX; i++)
 		race->attempts[i] = (struct attempt){.race = race, .fd = -1};
 	if (net_timer_new(loop, on_next, race, &race->next) != RC_OK)
-		return err_set(err, RC_NO_MEMORY, "connect");
+		return err_set(err, RC_NO_MEMORY, "connect: out of memory");
 	if (!begin_next(race))
 		return err_set(err, RC_IO, "%s", race->last.text);
 	*race_r = race;

@@ -35,12 +35,14 @@ struct h2_session {
 	uint64_t requests, replies, pings, pongs;
 	bool is_open, is_retired, is_over, is_parting, is_hushed;
 	struct h2_goaway goaway;
+	uint32_t fault_code;
 	char fault[FAULT_TEXT_BYTES]; /* "": none */
 };
 
 /* Why nghttp2 says goodbye, in the words of its own GOAWAY. */
 static void set_fault(struct h2_session *session, const nghttp2_goaway *frame)
 {
+	session->fault_code = frame->error_code;
 	(void)snprintf(session->fault, sizeof(session->fault), "%s %.*s",
 		nghttp2_http2_strerror(frame->error_code), (int)frame->opaque_data_len,
 		(const char *)frame->opaque_data);
@@ -574,11 +576,12 @@ const struct h2_goaway *h2_session_goaway(const struct h2_session *session)
 	return &session->goaway;
 }
 
-const char *h2_session_fault(const struct h2_session *session)
+enum rc h2_session_fault(const struct h2_session *session, const char **text_r)
 {
-	if (session->fault[0] != '\0')
-		return session->fault;
-	return session->is_over ? "the peer broke the rules of HTTP/2" : NULL;
+	*text_r = session->fault[0] != '\0' ? session->fault : "the peer broke the rules of HTTP/2";
+	if (session->fault_code == NGHTTP2_INTERNAL_ERROR)
+		return RC_NO_MEMORY; /* what else fails within nghttp2 */
+	return session->is_over || session->fault[0] != '\0' ? RC_INVALID : RC_OK;
 }
 
 void h2_session_stats(const struct h2_session *session, struct h2_stats *stats_r)

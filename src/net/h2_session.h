@@ -58,8 +58,8 @@ bool h2_session_is_open(const struct h2_session *session);
 /* How often a PING of ours was answered. */
 uint64_t h2_session_pongs(const struct h2_session *session);
 const struct h2_goaway *h2_session_goaway(const struct h2_session *session);
-/* The peer broke the protocol, and nghttp2 gave it up: why; else NULL. */
-const char *h2_session_fault(const struct h2_session *session);
+/* RC_INVALID: the peer broke the protocol, and nghttp2 gave it up; RC_NO_MEMORY; why, borrowed. */
+enum rc h2_session_fault(const struct h2_session *session, const char **text_r);
 /* Fills what it knows of. */
 void h2_session_stats(const struct h2_session *session, struct h2_stats *stats_r);
 void h2_session_free(struct h2_session **session);

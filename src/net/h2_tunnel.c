@@ -185,14 +185,14 @@ enum rc h2_tunnel_start(struct net_loop *loop, int fd, const char *host, uint16_
 
 	*tunnel_r = NULL;
 	if (tunnel == NULL)
-		return err_set(err, RC_NO_MEMORY, "proxy");
+		return err_set(err, RC_NO_MEMORY, "proxy: out of memory");
 	tunnel->fd = fd;
 	tunnel->done = done;
 	tunnel->ctx = ctx;
 	write_request(tunnel, host, port);
 	if (net_watch_new(loop, fd, on_ready, tunnel, &tunnel->watch) != RC_OK ||
 		net_watch_set(tunnel->watch, NET_WRITABLE) != RC_OK)
-		return err_set(err, RC_NO_MEMORY, "proxy");
+		return err_set(err, RC_NO_MEMORY, "proxy: out of memory");
 	*tunnel_r = tunnel;
 	tunnel = NULL; /* moved to the caller */
 	return RC_OK;

@@ -279,12 +279,13 @@ static void end_retired(struct h2 *h2)
 
 static void end_if_done(struct h2 *h2)
 {
-	const char *fault = h2_session_fault(h2->session);
+	const char *fault;
+	enum rc rc = h2_session_fault(h2->session, &fault);
 
 	if (is_quiet(h2))
 		return;
-	if (fault != NULL)
-		h2_end(h2, H2_END_PROTOCOL, fault);
+	if (rc != RC_OK)
+		h2_end(h2, end_of(rc), fault);
 	else if (h2_session_in_flight(h2->session) > 0)
 		return;
 	else if (h2->has_told_goaway)

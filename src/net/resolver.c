@@ -205,14 +205,14 @@ enum rc resolver_start(struct net_loop *loop, const char *host, uint16_t port,
 		return err_set(err, RC_LIMIT, "name: longer than %d bytes", RESOLVER_HOST_BYTES_MAX);
 	resolver = calloc(1, sizeof(*resolver));
 	if (resolver == NULL)
-		return err_set(err, RC_NO_MEMORY, "name %s", host);
+		return err_set(err, RC_NO_MEMORY, "name %s: out of memory", host);
 	resolver->done = done;
 	resolver->ctx = ctx;
 	resolver->lookup = lookup_new(host, port);
 	if (resolver->lookup == NULL ||
 		net_watch_new(loop, resolver->lookup->fd, on_looked_up, resolver, &resolver->watch) != RC_OK ||
 		net_watch_set(resolver->watch, NET_READABLE) != RC_OK)
-		return err_set(err, RC_NO_MEMORY, "name %s", host);
+		return err_set(err, RC_NO_MEMORY, "name %s: out of memory", host);
 	rc = lookup_start(resolver->lookup, err);
 	if (rc != RC_OK)
 		return rc;

@@ -124,7 +124,7 @@ static void flush_line(struct peer_line *line)
 	unsigned what = line->is_paused ? 0 : NET_READABLE;
 	bool is_fine;
 
-	if (line->is_in_callback || !line->is_shaken)
+	if (line->is_in_callback || (!line->is_shaken && line->farewell == PEER_STAY))
 		return;
 	take_from_session(line);
 	is_fine = line->peer->conf.is_silent || write_out(line);

@@ -387,6 +387,11 @@ bool outcomes_is_settled(struct outcomes *outcomes, unsigned failures)
 	return outcomes->failures >= failures;
 }
 
+bool outcomes_is_under_way(struct outcomes *outcomes)
+{
+	return state_of(outcomes) == JOB_RUNS;
+}
+
 struct outcomes *outcomes_new(struct net_loop *loop, struct store *store, void (*wake)(void *ctx),
 	void *ctx)
 {

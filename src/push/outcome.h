@@ -58,6 +58,8 @@ int64_t outcomes_next_us(struct outcomes *outcomes);
 /* Everything is durable, or `failures` writes in a row have failed. */
 bool outcomes_is_settled(struct outcomes *outcomes, unsigned failures);
 
+/* Has the writer a job of these? */
+bool outcomes_is_under_way(struct outcomes *outcomes);
 /* No job is under way, or the store has stopped. */
 void outcomes_free(struct outcomes **outcomes);
 

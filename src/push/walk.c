@@ -84,6 +84,7 @@ static void earn(struct walk *walk, int64_t now_us, int64_t period_ms)
 		walk->credit = credit_max;
 }
 
+/* Up to `max` rows from the cursor on, which moves. */
 static enum rc go(struct walk *walk, const struct walk_steps *steps, size_t max, size_t *count_r,
 	struct txn *txn, struct err *err)
 {
@@ -98,11 +99,22 @@ static enum rc go(struct walk *walk, const struct walk_steps *steps, size_t max,
 	return RC_OK;
 }
 
+/* What is due; a pass that ends is followed by the next without a gap. */
+static enum rc go_round(struct walk *walk, const struct walk_steps *steps, size_t due,
+	struct txn *txn, struct err *err)
+{
+	size_t visited = 0;
+	enum rc rc = go(walk, steps, due, &visited, txn, err);
+
+	if (rc == RC_OK && visited < due)
+		rc = go(walk, steps, due - visited, &visited, txn, err);
+	return rc;
+}
+
 enum rc walk_step(struct walk *walk, const struct walk_steps *steps, struct txn *txn,
 	bool *is_more_r, struct err *err)
 {
 	const int64_t period_ms = walk_period_s(steps->settings) * 1000;
-	size_t visited = 0;
 	int64_t due;
 	enum rc rc = RC_OK;
 
@@ -121,11 +133,11 @@ enum rc walk_step(struct walk *walk, const struct walk_steps *steps, struct txn 
 		return RC_OK;
 	if (due > WALK_ROWS_MAX)
 		due = WALK_ROWS_MAX;
-	rc = go(walk, steps, (size_t)due, &visited, txn, err);
+	rc = go_round(walk, steps, (size_t)due, txn, err);
 	if (rc != RC_OK)
 		return rc;
 	walk->credit -= due * period_ms;
-	*is_more_r = visited == (size_t)due && walk->credit >= period_ms;
+	*is_more_r = walk->credit >= period_ms;
 	return RC_OK;
 }
 

@@ -19,7 +19,11 @@ static int64_t unix_ms(void *ctx)
 
 static int64_t monotonic_us(void *ctx)
 {
-	return atomic_load(&((struct world *)ctx)->monotonic_us);
+	struct world *w = ctx;
+	long long step_us = atomic_load(&w->step_us);
+
+	return step_us == 0 ? atomic_load(&w->monotonic_us)
+																					: atomic_fetch_add(&w->monotonic_us, step_us) + step_us;
 }
 
 static void assert_ok(enum rc rc, const struct err *err)
@@ -47,7 +51,6 @@ int world_setup(void **state)
 {
 	static const uint8_t key[SEAL_KEY_BYTES] = {1, 2, 3};
 	struct world *w = calloc(1, sizeof(*w));
-	struct err err;
 
 	assert_non_null(w);
 	w->log_fd = open("/dev/null", O_WRONLY | O_CLOEXEC); /* failures are told to be */
@@ -64,9 +67,7 @@ int world_setup(void **state)
 	w->keyring = keyring_of_key(7, key);
 	assert_non_null(w->keyring);
 	open_store(w);
-	assert_ok(net_loop_new(&w->loop, &err), &err);
 	w->params = (struct push_params){
-		.loop = w->loop,
 		.store = w->store,
 		.clock = &w->clock,
 		.host = "localhost",
@@ -100,8 +101,10 @@ void world_crash(struct world *w)
 {
 	if (w->push == NULL)
 		return;
-	world_write(w, nothing, NULL); /* no job of the scheduler's is under way */
+	while (outcomes_is_under_way(w->push->outcomes))
+		world_write(w, nothing, NULL);
 	push_free(&w->push);
+	net_loop_free(&w->loop); /* with what was posted */
 }
 
 int world_teardown(void **state)
@@ -111,7 +114,6 @@ int world_teardown(void **state)
 	world_crash(w);
 	store_stop(w->store);
 	store_close(&w->store);
-	net_loop_free(&w->loop);
 	keyring_free(&w->keyring);
 	(void)nftw(w->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 	log_set_fd(STDERR_FILENO);
@@ -126,6 +128,8 @@ void world_start(struct world *w)
 	struct err err;
 
 	world_crash(w);
+	assert_ok(net_loop_new(&w->loop, &err), &err);
+	w->params.loop = w->loop;
 	assert_ok(push_new(&w->params, &w->push, &err), &err);
 	w->push->jitter.state = w->seed++;
 	assert_ok(push_start(w->push, &err), &err);
@@ -168,7 +172,8 @@ void world_settle(struct world *w)
 			schedule_turn(w->push);
 		if (fake.is_auto)
 			answered = fake_answer_all(&fake.answer);
-		world_write(w, nothing, NULL); /* the writer has caught up */
+		while (outcomes_is_under_way(w->push->outcomes))
+			world_write(w, nothing, NULL); /* the writer catches up */
 		run_once(w);
 		is_quiet = answered == 0 && !schedule_is_busy(w->push);
 	}

@@ -26,6 +26,7 @@ struct world {
 	char dir[64], path[96];
 	int log_fd;
 	atomic_llong monotonic_us, unix_ms;
+	atomic_llong step_us; /* each look at the monotonic clock takes so long */
 	struct clock clock;
 	struct keyring *keyring;
 	struct store *store;

@@ -162,14 +162,24 @@ static int count_staying(const struct topic *topic)
 	return count;
 }
 
+/* One of them failed while another one works: that must do for a while. */
+static bool is_enough(const struct topic *topic)
+{
+	return shared_now_ms(topic->shared) < topic->more_links_at_ms && link_is_any(topic, LINK_OPEN);
+}
+
+static bool may_open(const struct topic *topic)
+{
+	return topic->open_rc == RC_OK && topic->has_cert && !topic->shared->is_stopped &&
+		!link_is_any(topic, LINK_CONNECTING) && count_staying(topic) < topic->shared->connections_max &&
+		topic->link_count < TOPIC_LINKS_MAX && topic->opens_left > 0 && !is_enough(topic);
+}
+
 void link_want(struct topic *topic)
 {
 	struct err err = {.rc = RC_OK};
 
-	if (topic->waiting.count == 0 || topic->open_rc != RC_OK || !topic->has_cert ||
-		topic->shared->is_stopped || link_is_any(topic, LINK_CONNECTING) ||
-		count_staying(topic) >= topic->shared->connections_max || topic->link_count >= TOPIC_LINKS_MAX ||
-		topic->opens_left == 0 || shared_now_ms(topic->shared) < topic->more_links_at_ms)
+	if (topic->waiting.count == 0 || !may_open(topic))
 		return;
 	topic->opens_left--;
 	topic->open_rc = open_link(topic, &err);

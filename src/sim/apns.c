@@ -84,6 +84,7 @@ static bool judge_token(const struct apns *apns, const struct apns_push *push, i
 		unsigned status;
 		const char *reason;
 	} verdicts[] = {
+		[WAKE_KNOWN] = {200, ""},
 		[WAKE_UNKNOWN] = {400, "BadDeviceToken"},
 		[WAKE_OTHER_TOPIC] = {400, "DeviceTokenNotForTopic"},
 		[WAKE_GONE] = {410, "Unregistered"},

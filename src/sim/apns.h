@@ -44,7 +44,7 @@ struct apns_rule {
 	int64_t timestamp_ms; /* -1: now where the status is 410, else none */
 };
 /* RC_LIMIT past APNS_RULES_MAX; RC_NO_MEMORY. */
-enum rc apns_rule_set(struct apns *apns, const struct apns_rule *rule, struct err *err) MUST_USE;
+enum rc apns_rule_set(struct apns *apns, const struct apns_rule *wanted, struct err *err) MUST_USE;
 
 struct apns_taken {
 	enum apns_deed deed;

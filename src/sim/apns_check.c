@@ -56,7 +56,7 @@ static const struct {
 	size_t bytes_max;
 } fields[APNS_FIELD_COUNT] = {
 	[APNS_FIELD_METHOD] = FIELD(":method", 16),
-	[APNS_FIELD_PATH] = FIELD(":path", sizeof(TOKEN_PATH) - 1 + 2 * APNS_TOKEN_BYTES_MAX),
+	[APNS_FIELD_PATH] = FIELD(":path", sizeof(TOKEN_PATH) - 1 + APNS_TOKEN_TEXT_BYTES - 1),
 	[APNS_FIELD_ID] = FIELD("apns-id", APNS_ID_TEXT_BYTES - 1),
 	[APNS_FIELD_TOPIC] = FIELD("apns-topic", APNS_TOPIC_BYTES_MAX),
 	[APNS_FIELD_PUSH_TYPE] = FIELD("apns-push-type", 16),

@@ -98,39 +98,44 @@ static void on_pause_over(void *ctx)
 
 /* --- the listener */
 
-static enum rc resolve(const char *address, struct addrinfo **found_r, struct err *err)
+/* NULL: `err` says why. */
+static struct addrinfo *resolve(const char *address, struct err *err)
 {
 	const struct addrinfo hints = {.ai_family = AF_UNSPEC,
 		.ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_PASSIVE | AI_NUMERICSERV};
 	const char *colon = strrchr(address, ':');
+	struct addrinfo *found = NULL;
 	char host[HOST_TEXT_BYTES];
 	size_t len;
 	int status;
 
-	if (colon == NULL || (size_t)(colon - address) >= sizeof(host))
-		return err_set(err, RC_INVALID, "%s: want HOST:PORT", address);
+	if (colon == NULL || (size_t)(colon - address) >= sizeof(host)) {
+		(void)err_set(err, RC_INVALID, "%s: want HOST:PORT", address);
+		return NULL;
+	}
 	len = (size_t)(colon - address);
 	if (len >= 2 && address[0] == '[' && address[len - 1] == ']') {
 		address++;
 		len -= 2;
 	}
 	(void)snprintf(host, sizeof(host), "%.*s", (int)len, address);
-	status = getaddrinfo(host, colon + 1, &hints, found_r);
-	if (status != 0)
-		return err_set(err, RC_INVALID, "%s: %s", address, gai_strerror(status));
-	return RC_OK;
+	status = getaddrinfo(host, colon + 1, &hints, &found);
+	if (status == 0)
+		return found;
+	(void)err_set(err, RC_INVALID, "%s: %s", address, gai_strerror(status));
+	return NULL;
 }
 
 static enum rc bind_to(struct apns_server *server, const char *address, struct err *err)
 {
-	struct addrinfo *found = NULL;
+	struct addrinfo *found = resolve(address, err);
 	const int is_on = 1;
-	enum rc rc = resolve(address, &found, err);
+	enum rc rc = RC_OK;
 	bool is_bound;
 
-	if (rc != RC_OK)
-		return rc;
+	if (found == NULL)
+		return RC_INVALID;
 	server->fd =
 		socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, found->ai_protocol);
 	is_bound = server->fd >= 0 &&

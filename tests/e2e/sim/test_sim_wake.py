@@ -220,9 +220,11 @@ def test_a_push_in_the_midst_of_a_visit_brings_another_visit(mdm, make_fleet):
 
 
 def test_a_second_run_keeps_the_tokens_and_is_quiet_until_it_is_woken(mdm, make_fleet):
-    make_fleet(2).stop()
+    before = make_fleet(1)
+    mdm.wait("the visit to end", lambda: not mdm.open)
+    before.stop()
     tokens = [m.plist["Token"] for m in mdm.of_type("TokenUpdate")]
-    fleet = make_fleet(2)
+    fleet = make_fleet(1)
     wake(fleet, mdm, first(mdm))
     mdm.wait("a poll", lambda: polls(mdm, first(mdm)))
     assert [m.plist["Token"] for m in mdm.of_type("TokenUpdate")] == tokens

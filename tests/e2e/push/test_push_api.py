@@ -321,6 +321,20 @@ def test_ctl_reads_the_password_from_a_file(server, files):
     assert result.returncode == 1 and "password" in result.stderr and "wrong" not in result.stderr
 
 
+def test_ctl_bounds_the_files_that_it_reads(server, files):
+    text = files.one.read_bytes()
+    for size, status in ((65536, 0), (65537, 66)):
+        files.one.write_bytes(text + b"\n" * (size - len(text)))
+        assert server.ctl("pushcert", "set", files.one, check=False).returncode == status
+    words = ["pushcert", "set", files.certificate, files.encrypted, "--password-file", files.password]
+    for size, status in ((4096, 1), (4097, 66)):  # the server wants at most 1024
+        files.password.write_bytes(b"x" * size)
+        assert server.ctl(*words, check=False).returncode == status
+    files.password.write_bytes(b"\nsecond line\n")
+    result = server.ctl(*words, check=False)
+    assert result.returncode == 66 and "empty" in result.stderr
+
+
 def on_terminal(server, words, answer):
     """Runs pomonactl on a terminal of its own, types `answer` when it asks; its exit status and all that was shown."""
     child, terminal = pty.fork()

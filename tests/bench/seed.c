@@ -46,7 +46,7 @@ static enum rc enroll(struct txn *txn, size_t i, struct err *err)
 		.product_name = SLICE_LITERAL("iPhone15,2"),
 		.os_version = SLICE_LITERAL("18.1"),
 		.build_version = SLICE_LITERAL("22B83")};
-	struct token_facts token = {.topic = facts.topic, .token = id, .push_magic = id};
+	struct token_facts token = {.topic = facts.topic, .push_magic = id};
 	uint8_t anchors[SHA256_BYTES] = {0};
 	int64_t enrollment = 0;
 	int64_t identity = 0;
@@ -54,6 +54,7 @@ static enum rc enroll(struct txn *txn, size_t i, struct err *err)
 
 	sha256(id, cert.sha256);
 	memcpy(cert.tbs_sha256, cert.sha256, SHA256_BYTES);
+	token.token = slice_of(cert.sha256, SHA256_BYTES); /* as many bytes as Apple's have */
 	if (rc == RC_OK)
 		rc = identity_record(txn, &cert, anchors, &identity, err);
 	if (rc == RC_OK)

@@ -21,6 +21,8 @@ static bool is_short(void)
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_realloc(void *old, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 
@@ -32,6 +34,11 @@ void *__wrap_malloc(size_t size)
 void *__wrap_calloc(size_t count, size_t size)
 {
 	return is_short() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+	return is_short() ? NULL : __real_realloc(old, size);
 }
 
 static struct ask asks[ASKS];
@@ -68,6 +75,16 @@ static bool is_through(const struct talk *talk)
 	return talk->ends > 0 || (talk->opens > 0 && talk->answers == taken);
 }
 
+static bool is_told;
+
+static bool is_through_or_over(const struct talk *talk)
+{
+	bool was_told = is_told;
+
+	is_told = is_through(talk);
+	return talk->ends > 0 || (is_told && !was_told);
+}
+
 /* Fails where it is short, and then completely: every request is handed back, and the end is told. */
 static void converse(struct talk *talk)
 {
@@ -79,11 +96,17 @@ static void converse(struct talk *talk)
 		assert_null(talk->h2);
 		return;
 	}
+	is_told = false;
 	talk->on_open = ask_all;
-	talk->until = is_through;
+	talk->until = is_through_or_over;
 	while (!is_through(talk))
 		net_loop_run(talk->loop);
-	if (talk->ends > 0 && talk->end != H2_END_MEMORY && strstr(talk->end_text, "memory") == NULL)
+	if (talk->ends == 0)
+		h2_retire(talk->h2);
+	while (!talk_is_over(talk))
+		net_loop_run(talk->loop);
+	if (talk->end != H2_END_RETIRED && talk->end != H2_END_MEMORY &&
+		strstr(talk->end_text, "memory") == NULL)
 		fail_msg("ends by %s: %s", h2_end_name(talk->end), talk->end_text);
 	assert_int_equal(talk->opens > 0 ? talk->answers : 0, talk->opens > 0 ? taken : 0);
 	for (size_t i = 0; i < ASKS && talk->opens > 0; i++)

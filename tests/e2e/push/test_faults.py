@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What APNs' connections do to us, and that every device with work is woken all the same."""
+
+import pytest
+
+FLEET = 40
+
+
+@pytest.fixture
+def fleet(make_woken):
+    woken = make_woken(rate_per_s=0, ping_interval_s=1)
+    for _ in range(FLEET):
+        woken.device()
+    return woken
+
+
+def wait_all_pushed(woken, devices=None):
+    """Every device's last push was taken."""
+    for device in devices or woken.devices:
+        woken.wait_push(device, status=200)
+
+
+def counts(woken):
+    tokens = [push["token"] for push in woken.apns.pushes()]
+    return [tokens.count(device.token.hex()) for device in woken.devices]
+
+
+def test_without_a_fault_one_push_wakes_for_one_piece_of_work(make_woken):
+    woken = make_woken(rate_per_s=0, retry_first_s=3600, retry_max_s=3600)
+    for _ in range(FLEET):
+        woken.device()
+    for _ in range(3):
+        woken.order(*woken.devices)  # three commands, at most one push waits at a time
+    wait_all_pushed(woken)
+    for device in woken.devices:
+        command = device.poll()
+        while command is not None:
+            command = device.answer(command)
+    woken.order(*woken.devices)
+    woken.apns.wait(lambda: all(count >= 2 for count in counts(woken)), "two pushes each")
+    assert all(count <= 4 for count in counts(woken))
+    for device in woken.devices:
+        assert device.answer(device.poll()) is None
+    before = counts(woken)
+    woken.order(woken.devices[0])
+    woken.wait_pushes_to(woken.devices[0], before[0] + 1)
+    assert counts(woken) == [before[0] + 1, *before[1:]]
+
+
+@pytest.mark.parametrize("faults", [
+    {"max_streams": 1},
+    {"settings_delay_ms": 1000},
+    {"goaway_every": 7},
+    {"reset_every": 7},
+    {"reason": "ServiceUnavailable", "status": 503, "rate_percent": 50, "count": 200},
+    {"reason": "TooManyRequests", "status": 429, "rate_percent": 50, "retry_after_s": 1, "count": 200},
+    {"reason": "InternalServerError", "status": 500, "rate_percent": 30, "count": 100},
+], ids=lambda faults: "-".join(faults))
+def test_a_fleet_is_woken_through_a_fault_that_lasts(fleet, faults):
+    fleet.apns.set(**faults)
+    fleet.apns.reset()  # so that the first SETTINGS are the faulty ones
+    fleet.order(*fleet.devices)
+    wait_all_pushed(fleet)
+
+
+@pytest.mark.parametrize("faults", [{"stall_window": True}, {"silence": True}], ids=["stall_window", "silence"])
+def test_what_was_swallowed_is_sent_again_when_the_fault_is_over(fleet, faults):
+    fleet.apns.set(**faults)
+    fleet.apns.reset()
+    fleet.order(*fleet.devices)
+    fleet.apns.wait(lambda: fleet.server.get("/api/v1/status")["push"]["tracked"] == FLEET)
+    fleet.apns.clear()
+    fleet.apns.reset()
+    wait_all_pushed(fleet)
+
+
+@pytest.mark.parametrize("last_stream", ["all", "none"])
+def test_a_goaway_loses_nothing_and_repeats_nothing_that_was_answered(fleet, last_stream):
+    for _ in range(3):
+        fleet.order(*fleet.devices)
+        fleet.apns.goaway(last_stream=last_stream)
+    wait_all_pushed(fleet)
+    connections = {push["connection"] for push in fleet.apns.pushes()}
+    fleet.order(*fleet.devices)
+    fleet.apns.goaway(last_stream=last_stream, reason="Shutdown")
+    fleet.order(fleet.devices[0])
+    fleet.apns.wait(lambda: {push["connection"] for push in fleet.apns.pushes()} - connections)
+    wait_all_pushed(fleet)
+
+
+def test_apns_killed_and_started_again_under_load(fleet):
+    fleet.order(*fleet.devices[:FLEET // 2])
+    fleet.apns.wait_pushes(5)
+    fleet.apns.kill()
+    fleet.order(*fleet.devices)
+    fleet.apns.wait(lambda: fleet.topic_state() != "open")
+    fleet.apns.start()
+    for device in fleet.devices:
+        fleet.wait_pushes_to(device, 1, seconds=60)
+    wait_all_pushed(fleet)
+
+
+def test_a_server_certificate_that_is_not_apples_stops_nothing_for_good(make_woken, apns):
+    woken = make_woken(ca_file=woken_ca(make_woken, apns))
+    device = woken.device()
+    woken.order(device)
+    woken.apns.wait(lambda: woken.topic_state() in ("waiting", "stopped"))
+    topic = woken.server.get("/api/v1/status")["push"]["topics"][0]
+    assert "certificate" in topic["why"].lower()
+    assert woken.pushes_to(device) == []
+
+
+def woken_ca(_, apns):
+    """Some other CA."""
+    from harness.authority import Authority
+
+    path = apns.folder / "other-ca.pem"
+    path.write_bytes(Authority("Not Apple").certificate_pem())
+    return path

@@ -10,7 +10,7 @@ struct rule {
 	struct token_key key; /* first: see token_map.h */
 	unsigned status;
 	char reason[APNS_REASON_BYTES_MAX + 1];
-	int64_t timestamp_ms;
+	int64_t timestamp_ms, retry_after_s;
 };
 
 enum rc apns_init(struct apns *apns, size_t keep, uint64_t seed, struct err *err)
@@ -62,6 +62,7 @@ enum rc apns_rule_set(struct apns *apns, const struct apns_rule *wanted, struct 
 		return err_set(err, RC_NO_MEMORY, "rule of a token");
 	rule->status = wanted->status;
 	rule->timestamp_ms = wanted->timestamp_ms;
+	rule->retry_after_s = wanted->retry_after_s;
 	(void)snprintf(rule->reason, sizeof(rule->reason), "%s", wanted->reason);
 	return RC_OK;
 }
@@ -95,6 +96,7 @@ static bool judge_token(const struct apns *apns, const struct apns_push *push, i
 
 	if (rule != NULL) {
 		*decision = verdict(rule->status, rule->reason, rule->timestamp_ms);
+		decision->retry_after_s = rule->retry_after_s;
 		if (rule->timestamp_ms < 0 && rule->status == 410)
 			decision->timestamp_ms = now_ms;
 		return true;

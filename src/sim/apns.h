@@ -41,7 +41,8 @@ struct apns_rule {
 	struct slice token; /* bytes */
 	unsigned status;    /* 200 removes the rule */
 	const char *reason;
-	int64_t timestamp_ms; /* -1: now where the status is 410, else none */
+	int64_t timestamp_ms;  /* -1: now where the status is 410, else none */
+	int64_t retry_after_s; /* -1: none */
 };
 /* RC_LIMIT past APNS_RULES_MAX; RC_NO_MEMORY. */
 enum rc apns_rule_set(struct apns *apns, const struct apns_rule *wanted, struct err *err) MUST_USE;

@@ -19,7 +19,7 @@ static const struct json_field fields[] = {
 	{"status", JSON_KIND_INTEGER, false, AT(status), 0, 400, APNS_STATUS_MAX},
 	{"rate_percent", JSON_KIND_INTEGER, false, AT(rate_percent), 0, 1, 100},
 	{"timestamp_ms", JSON_KIND_INTEGER, false, AT(timestamp_ms), 0, 0, INT64_MAX},
-	{"retry_after_s", JSON_KIND_INTEGER, false, AT(retry_after_s), 0, 0, 86400},
+	{"retry_after_s", JSON_KIND_INTEGER, false, AT(retry_after_s), 0, 0, APNS_RETRY_AFTER_MAX_S},
 	{"lose_percent", JSON_KIND_INTEGER, false, AT(lose_percent), 0, 0, 100},
 	{"refuse_every", JSON_KIND_INTEGER, false, AT(refuse_every), 0, 0, INT32_MAX},
 	{"goaway_every", JSON_KIND_INTEGER, false, AT(goaway_every), 0, 0, INT32_MAX},

@@ -15,6 +15,7 @@
 enum {
 	APNS_STREAMS_DEFAULT = 1000, /* as seen of Apple's */
 	APNS_STREAMS_MAX = 10000,
+	APNS_RETRY_AFTER_MAX_S = 86400,
 };
 
 /* No fault: see apns_faults_none(). */

@@ -9,7 +9,7 @@
 
 struct question {
 	struct slice verb, last_stream, reason, token;
-	int64_t after, limit, status, timestamp_ms;
+	int64_t after, limit, status, timestamp_ms, retry_after_s;
 	struct json_value *faults;
 };
 
@@ -154,7 +154,8 @@ static enum rc do_token(const struct control *control, const struct question *qu
 	struct apns_rule rule = {.token = slice_of(token, question->token.len / 2),
 		.status = (unsigned)question->status,
 		.reason = reason,
-		.timestamp_ms = question->timestamp_ms};
+		.timestamp_ms = question->timestamp_ms,
+		.retry_after_s = question->retry_after_s};
 	enum rc rc = hex_parse(question->token, token, rule.token.len, err);
 
 	if (rc != RC_OK)
@@ -196,6 +197,7 @@ static const struct json_field token_fields[] = {
 	{"status", JSON_KIND_INTEGER, false, AT(status), 0, APNS_STATUS_MIN, APNS_STATUS_MAX},
 	{"reason", JSON_KIND_STRING, false, AT(reason), APNS_REASON_BYTES_MAX, 0, 0},
 	{"timestamp_ms", JSON_KIND_INTEGER, false, AT(timestamp_ms), 0, 0, INT64_MAX},
+	{"retry_after_s", JSON_KIND_INTEGER, false, AT(retry_after_s), 0, 0, APNS_RETRY_AFTER_MAX_S},
 };
 
 static const struct {
@@ -216,7 +218,9 @@ static const struct {
 static enum rc answer(const struct control *control, const struct json_value *line,
 	struct json_value *answer_value, struct err *err)
 {
-	struct question question = {.limit = CONTROL_PUSHES_DEFAULT, .timestamp_ms = -1};
+	struct question question = {.limit = CONTROL_PUSHES_DEFAULT,
+		.timestamp_ms = -1,
+		.retry_after_s = -1};
 	struct slice verb = json_string(json_get(line, "do"));
 
 	for (size_t i = 0; i < COUNT_OF(verbs); i++) {

@@ -177,7 +177,9 @@ class Apns:
         self.control({"do": "reset"})
 
     def token(self, token, status=None, **more):
-        """A token's own answer, `token` in bytes or hex: status, reason, timestamp_ms; status 200 takes it back."""
+        """A token's own answer, `token` in bytes or hex: status, reason, timestamp_ms, retry_after_s.
+
+        Status 200 takes it back."""
         rule = {"do": "token", "token": token if isinstance(token, str) else token.hex(), **more}
         if status is not None:
             rule["status"] = status

@@ -35,7 +35,7 @@ def now_ms():
 def test_what_a_repetition_would_not_mend_is_not_repeated(woken, status, reason):
     device, other = woken.device(), woken.device()
     woken.apns.token(device.token, status, reason=reason)
-    woken.apns.token(other.token, 429, reason="TooManyRequests")
+    woken.apns.token(other.token, 429, reason="TooManyRequests", retry_after_s=1)
     woken.order(device, other)
     shown = woken.wait_push(device, status=status, reason=reason)
     assert shown["token_dead_at"] is None
@@ -71,7 +71,7 @@ def test_a_fault_of_the_certificate_stops_the_topic(woken, status, reason):
 @pytest.mark.parametrize("status,reason", RETRY, ids=names(RETRY))
 def test_what_passes_is_tried_again(woken, status, reason):
     device = woken.device()
-    woken.apns.token(device.token, status, reason=reason)
+    woken.apns.token(device.token, status, reason=reason, **({"retry_after_s": 1} if status == 429 else {}))
     woken.order(device)
     shown = woken.wait_push(device, status=status, reason=reason)
     assert shown["token_dead_at"] is None
@@ -83,7 +83,8 @@ def test_what_passes_is_tried_again(woken, status, reason):
 
 @pytest.mark.parametrize("status,reason", [(400, "BadDeviceToken"), (410, "Unregistered"), (410, "ExpiredToken")],
                          ids=["400-BadDeviceToken", "410-Unregistered", "410-ExpiredToken"])
-def test_a_dead_token_is_left_alone_until_the_device_brings_a_new_one(woken, status, reason):
+def test_a_dead_token_is_left_alone_until_the_device_brings_a_new_one(make_woken, status, reason):
+    woken = make_woken(retry_max_s=3600)
     device, other = woken.device(), woken.device()
     timestamp = now_ms() + 3_600_000 if status == 410 else None
     woken.apns.token(device.token, status, reason=reason, **({} if timestamp is None else {"timestamp_ms": timestamp}))

@@ -265,6 +265,9 @@ def test_one_token_may_have_an_answer_of_its_own(client):
     assert client.push(b"\xcd" * 32).status == 200
     apns.token(TOKEN, 418, reason="Teapot")
     assert (client.push().status, apns.pushes()[-1]["reason"]) == (418, "Teapot")
+    assert "retry-after" not in client.push().headers
+    apns.token(TOKEN, reason="TooManyRequests", retry_after_s=7)
+    assert client.push().headers["retry-after"] == "7"
     apns.token(TOKEN, 200)
     assert client.push().status == 200
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A foreign HTTP/2 server: nghttpd answers 200 where a file is named by the token, else 404."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -10,6 +11,8 @@ import pytest
 
 from harness.server import run
 from harness.woken import Woken, push_conf
+
+TRIES = 5
 
 
 def free_port():
@@ -29,11 +32,25 @@ class Nghttpd:
         self.topic = (apple / "topic").read_text().strip()
         self.tokens = folder / "www" / "3" / "device"
         self.tokens.mkdir(parents=True)
-        self.port = free_port()
-        self.log = open(folder / "nghttpd.log", "w+")  # noqa: SIM115
-        self.process = subprocess.Popen(
-            ["nghttpd", "-v", "--verify-client", "-d", str(folder / "www"), str(self.port),
-             str(apple / "server.key"), str(apple / "server.pem")], stdout=self.log, stderr=subprocess.STDOUT)
+        self.start(apple)
+
+    def start(self, apple):
+        program = shutil.which("nghttpd", path=os.environ["PATH"] + ":/usr/sbin")
+        assert program, "nghttpd is not installed (Debian's nghttp2-server)"
+        for _ in range(TRIES):  # somebody else may have taken the port that was free
+            self.port = free_port()
+            with open(self.folder / "nghttpd.log", "w") as log:
+                self.process = subprocess.Popen(
+                    [program, "-v", "--verify-client", "-d", str(self.folder / "www"), str(self.port),
+                     str(apple / "server.key"), str(apple / "server.pem")], stdout=log, stderr=subprocess.STDOUT)
+            self.wait(lambda: self.process.poll() is not None or self.listens())
+            if self.process.poll() is None:
+                return
+        raise AssertionError(self.text())
+
+    def listens(self):
+        with socket.socket() as sock:
+            return sock.connect_ex(("127.0.0.1", self.port)) == 0
 
     def wait(self, look, what="what was expected", seconds=30):
         deadline = time.monotonic() + seconds
@@ -47,13 +64,10 @@ class Nghttpd:
     def stop(self):
         self.process.kill()
         self.process.wait(30)
-        self.log.close()
 
 
 @pytest.fixture
 def nghttpd(tmp_path):
-    if shutil.which("nghttpd") is None:
-        pytest.skip("nghttpd is not installed")
     server = Nghttpd(tmp_path / "nghttpd")
     yield server
     server.stop()

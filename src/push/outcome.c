@@ -166,6 +166,7 @@ static enum rc write_outcome(struct txn *txn, struct note *note, struct err *err
 		.apns_id = note->apns_id,
 		.tries = note->tries,
 		.is_dead = note->is_dead,
+		.token_updated_at = note->token_updated_at,
 		.token = slice_of(note->token, note->token_len),
 	};
 

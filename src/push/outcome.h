@@ -25,7 +25,7 @@ struct note {
 	enum note_kind kind;
 	int64_t enrollment_id; /* of WALK: the cursor */
 	int64_t seq;           /* of OUTCOME: pushed_seq; of SEEN: seen_seq; of INACTIVE: seen_before */
-	int64_t at;
+	int64_t at, token_updated_at;
 	unsigned status;
 	uint8_t tries, token_len;
 	bool is_dead;

@@ -62,6 +62,7 @@ static void note_outcome(struct push *push, const struct flight *flight,
 	note->status = answer->status;
 	note->tries = flight->entry->wake.tries;
 	note->is_dead = answer->action == PUSH_TOKEN_DEAD;
+	note->token_updated_at = flight->parcel.token_updated_at;
 	copy_token(note, &flight->parcel);
 	(void)snprintf(note->reason, sizeof(note->reason), "%s", answer->reason);
 	(void)snprintf(note->apns_id, sizeof(note->apns_id), "%s", answer->apns_id);

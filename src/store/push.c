@@ -123,8 +123,9 @@ static enum rc mark_dead(struct txn *txn, const struct push_outcome *outcome, st
 {
 	return DO(txn, err,
 		"UPDATE enrollment SET token_dead_at = max(1, ?3)"
-		" WHERE id = ?1 AND push_token = ?2 AND token_dead_at = 0",
-		V_INT(outcome->enrollment_id), V_BLOB(outcome->token), V_INT(outcome->at));
+		" WHERE id = ?1 AND push_token = ?2 AND token_dead_at = 0 AND (?4 = 0 OR token_updated_at <= ?4)",
+		V_INT(outcome->enrollment_id), V_BLOB(outcome->token), V_INT(outcome->at),
+		V_INT(outcome->token_updated_at));
 }
 
 enum rc push_outcome_write(struct txn *txn, const struct push_outcome *outcome, struct err *err)

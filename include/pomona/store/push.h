@@ -79,7 +79,9 @@ struct push_outcome {
 	const char *reason; /* "" where it was taken; cut to PUSH_REASON_BYTES_MAX */
 	const char *apns_id;
 	int64_t tries;
-	bool is_dead; /* the token is dead: marked only while `token` is still the enrollment's */
+	bool
+		is_dead; /* the token is dead: marked only while `token` is still the enrollment's, and no later ... */
+	int64_t token_updated_at; /* ... TokenUpdate than this one brought it again; 0: whichever it was */
 	struct slice
 		token; /* that it went to; where it is not the enrollment's any more, pushed_seq counts for nothing */
 };

@@ -308,6 +308,27 @@ static void test_only_the_present_token_is_marked_dead(void **state)
 	assert_int_equal(target_of(f, id).token_dead_at, T0 + 2);
 }
 
+/* The verdict on a token is older than the TokenUpdate that brought the same one again. */
+static void test_a_token_that_was_brought_again_is_not_marked_dead(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id = add_device(f, "UDID-1", 1);
+	struct push_outcome dead = {.status = 410,
+		.reason = "Unregistered",
+		.is_dead = true,
+		.token = S("token")};
+
+	dead.token_updated_at = target_of(f, id).token_updated_at;
+	fixture_commit(f);
+	f->now_s++;
+	give(f, id, "token");
+	write_outcome(f, id, dead);
+	assert_int_equal(target_of(f, id).token_dead_at, 0);
+	dead.token_updated_at = target_of(f, id).token_updated_at;
+	write_outcome(f, id, dead);
+	assert_int_not_equal(target_of(f, id).token_dead_at, 0);
+}
+
 static void test_a_push_to_an_earlier_token_counts_for_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -429,6 +450,7 @@ int main(void)
 		TEST(test_texts_of_apns_are_cut_between_characters),
 		TEST(test_an_enrollment_that_is_gone_is_no_fault),
 		TEST(test_only_the_present_token_is_marked_dead),
+		TEST(test_a_token_that_was_brought_again_is_not_marked_dead),
 		TEST(test_a_push_to_an_earlier_token_counts_for_nothing),
 		TEST(test_a_new_address_or_a_revived_token_is_pushed_for_again),
 		TEST(test_a_token_that_is_dropped_takes_its_mark_along),

@@ -41,6 +41,8 @@ struct scan {
 	struct push_cursor cursor;
 };
 
+enum sweep { SWEEP_CONTACTS = 1 /* were lost */, SWEEP_CERTS = 2 /* were loaded */ };
+
 enum stop_state { STOP_NOT, STOP_ASKED, STOP_LANDED, STOP_DONE };
 
 struct push {
@@ -74,8 +76,8 @@ struct push {
 	bool is_room;      /* topics may take something again */
 	bool is_certs_changed;
 	bool is_certs_failed; /* loading them has, in this second */
-	bool is_sweeping;     /* contacts were lost ... */
-	size_t swept;         /* ... and these were looked at */
+	unsigned sweeping;    /* enum sweep, for which all entries are looked at ... */
+	size_t swept;         /* ... and these were */
 	bool is_walk_due;
 	uint64_t pushes_total, contacts_total;
 	enum stop_state stop;
@@ -117,6 +119,8 @@ void scan_again(struct push *push);
 
 void letters_take(struct push *push);
 void letters_orders(struct push *push);
+/* Begins to look at all entries; letters_sweep() goes on with it. */
+void letters_begin_sweep(struct push *push, enum sweep what);
 void letters_sweep(struct push *push);
 
 /* --- serve.c: those whose turn has come */

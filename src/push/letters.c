@@ -44,8 +44,7 @@ static void take_contacts(struct push *push, const struct inbox_letters *letters
 	if (!letters->is_overflown)
 		return;
 	log_warning("push_contacts_lost", LOG_INT("kept", letters->contact_count));
-	push->is_sweeping = true;
-	push->swept = 0;
+	letters_begin_sweep(push, SWEEP_CONTACTS);
 	scan_again(push);
 }
 
@@ -147,19 +146,33 @@ void letters_orders(struct push *push)
 	}
 }
 
+void letters_begin_sweep(struct push *push, enum sweep what)
+{
+	push->sweeping |= what;
+	push->swept = 0;
+}
+
+static void sweep_one(struct push *push, struct entry *entry, const struct wake_now *now)
+{
+	struct wake was = entry->wake;
+
+	if ((push->sweeping & SWEEP_CERTS) != 0)
+		schedule_place(push, entry, &was, wake_certs(&entry->wake));
+	was = entry->wake;
+	if ((push->sweeping & SWEEP_CONTACTS) != 0)
+		schedule_place(push, entry, &was, wake_maybe_contact(&entry->wake, now));
+}
+
 void letters_sweep(struct push *push)
 {
 	const struct wake_now now = schedule_now(push);
 
-	for (size_t i = 0; push->is_sweeping && i < TURN_SWEEP_MAX; i++) {
+	for (size_t i = 0; push->sweeping != 0 && i < TURN_SWEEP_MAX; i++) {
 		struct entry *entry = entries_next(push->entries, &push->swept);
-		struct wake was;
 
-		if (entry == NULL) {
-			push->is_sweeping = false;
-			return;
-		}
-		was = entry->wake;
-		schedule_place(push, entry, &was, wake_maybe_contact(&entry->wake, &now));
+		if (entry == NULL)
+			push->sweeping = 0;
+		else
+			sweep_one(push, entry, &now);
 	}
 }

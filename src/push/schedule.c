@@ -98,6 +98,8 @@ static void load_certs(struct push *push)
 	push->is_room = true;
 	if (push->is_certs_failed)
 		log_error("push_certificates_not_loaded", LOG_STR("error", err.text));
+	else
+		letters_begin_sweep(push, SWEEP_CERTS);
 }
 
 void schedule_stats(struct push *push)
@@ -205,10 +207,10 @@ static void use_store(struct push *push)
 
 	if (rc == RC_OK && scan_has_more(push))
 		rc = scan_slice(push, txn, &err);
-	if (rc == RC_OK && push->is_walk_due)
-		rc = walk(push, txn, &err);
 	if (rc == RC_OK)
 		rc = serve_slice(push, txn, &err);
+	if (rc == RC_OK && push->is_walk_due)
+		rc = walk(push, txn, &err); /* the last, so that work does not wait for what fails here */
 	store_read_end(push->store, &txn);
 	if (rc == RC_OK)
 		return;
@@ -256,7 +258,7 @@ bool schedule_is_busy(struct push *push)
 {
 	if (push->stop != STOP_NOT)
 		return false;
-	return push->is_turn_soon || push->is_room || push->is_sweeping ||
+	return push->is_turn_soon || push->is_room || push->sweeping != 0 ||
 		(push->orders != NULL && push->now_us >= push->store_us) ||
 		(push->is_certs_changed && !push->is_certs_failed) || needs_store(push);
 }

@@ -141,6 +141,8 @@ enum wake_next wake_contact(struct wake *wake, const struct wake_now *now,
 	const struct push_contact *contact)
 {
 	wake->tries = 0;
+	if (wake->phase != WAKE_FLIGHT)
+		wake->is_probe = false; /* it lives */
 	switch (contact->kind) {
 	case PUSH_CONTACT_TOKEN:
 		return contact_token(wake);
@@ -199,7 +201,17 @@ enum wake_next wake_order(struct wake *wake, enum wake_order order, enum push_cl
 enum wake_next wake_due(struct wake *wake)
 {
 	wake->is_dead = false; /* the store knows */
+	if (wake->open_seq != 0 && wake->class > PUSH_CLASS_NORMAL)
+		wake->class = PUSH_CLASS_NORMAL; /* it was probed before */
 	return to_ready(wake);
+}
+
+enum wake_next wake_certs(struct wake *wake)
+{
+	if (!wake->is_dropped || wake->phase != WAKE_WAIT)
+		return WAKE_STAYS;
+	wake->is_dropped = false;
+	return wake_due(wake);
 }
 
 /* --- its turn */

@@ -77,6 +77,8 @@ enum wake_next wake_order(struct wake *wake, enum wake_order order, enum push_cl
 enum wake_next wake_maybe_contact(struct wake *wake, const struct wake_now *now);
 /* when_s of a WAIT has come. */
 enum wake_next wake_due(struct wake *wake);
+/* There are other certificates: what was dropped, as of a foreign topic, may be taken now. */
+enum wake_next wake_certs(struct wake *wake);
 
 enum wake_verdict {
 	WAKE_PUSH,

@@ -15,6 +15,7 @@ static struct {
 	int targets;
 	enum rc outcome_rc;
 	int outcomes; /* that were written, perhaps in vain */
+	enum rc walk_rc;
 } faults;
 
 enum rc __real_store_submit(struct store *store, struct store_job *job, struct err *err);
@@ -27,6 +28,16 @@ enum rc __real_push_outcome_write(struct txn *txn, const struct push_outcome *ou
 	struct err *err);
 enum rc __wrap_push_outcome_write(struct txn *txn, const struct push_outcome *outcome,
 	struct err *err);
+
+enum rc __real_push_walk_cursor_get(struct txn *txn, int64_t *after_id_r, struct err *err);
+enum rc __wrap_push_walk_cursor_get(struct txn *txn, int64_t *after_id_r, struct err *err);
+
+enum rc __wrap_push_walk_cursor_get(struct txn *txn, int64_t *after_id_r, struct err *err)
+{
+	if (faults.walk_rc != RC_OK)
+		return err_set(err, faults.walk_rc, "told to fail");
+	return __real_push_walk_cursor_get(txn, after_id_r, err);
+}
 
 enum rc __wrap_store_submit(struct store *store, struct store_job *job, struct err *err)
 {
@@ -334,6 +345,20 @@ static void test_a_store_that_cannot_be_read_is_tried_again_and_loses_nobody(voi
 	assert_int_equal(fake.log[0].enrollment_id, first);
 }
 
+static void test_a_walk_that_fails_keeps_nobody_from_being_woken(void **state)
+{
+	struct world *w = *state;
+	int64_t first = world_enroll_many(w, 600, WORLD_TOPIC);
+
+	faults.walk_rc = RC_CORRUPT;
+	w->params.settings.probe_interval_s = 86400;
+	world_start(w);
+	push_all(w, first, 600);
+	for (int i = 0; i < 5; i++)
+		world_pass_s(w, 1);
+	assert_int_equal(fake.log_count, 600);
+}
+
 static void test_a_row_that_cannot_be_read_does_not_keep_the_others(void **state)
 {
 	struct world *w = *state;
@@ -370,6 +395,7 @@ int main(void)
 		FAULTY(test_an_alarm_that_waits_is_replaced_by_the_next_of_its_subject),
 		FAULTY(test_waiting_alarms_have_a_bound),
 		FAULTY(test_a_store_that_cannot_be_read_is_tried_again_and_loses_nobody),
+		FAULTY(test_a_walk_that_fails_keeps_nobody_from_being_woken),
 		FAULTY(test_a_row_that_cannot_be_read_does_not_keep_the_others),
 	};
 

@@ -414,6 +414,20 @@ static void test_what_no_repetition_mends_is_not_repeated(void **state)
 	assert_int_equal(look(c), WAKE_PUSH);
 }
 
+static void test_other_certificates_make_dropped_work_worth_a_push(void **state)
+{
+	struct case_ *c = *state;
+
+	work(c, 5);
+	begin_push(c);
+	assert_int_equal(wake_certs(&c->wake), WAKE_STAYS);
+	answer_at(c, 5, PUSH_DROP, 0);
+	assert_int_equal(wake_certs(&c->wake), WAKE_TO_READY);
+	push(c);
+	assert_gap(c, FIRST_S);
+	assert_int_equal(wake_certs(&c->wake), WAKE_STAYS);
+}
+
 static void test_dropped_work_that_is_over_is_forgotten(void **state)
 {
 	struct case_ *c = *state;
@@ -722,6 +736,36 @@ static void test_a_probe_leaves_those_alone_who_are_looked_after(void **state)
 	assert_false(c->wake.is_probe);
 }
 
+static void test_a_contact_before_the_probe_makes_it_needless(void **state)
+{
+	struct case_ *c = *state;
+
+	(void)wake_order(&c->wake, WAKE_PROBE, PUSH_CLASS_PROBE);
+	contact(c, PUSH_CONTACT_MESSAGE, 0);
+	assert_int_equal(look(c), WAKE_NO_PUSH);
+	assert_int_equal(c->next, WAKE_TO_NOWHERE);
+	(void)setup(state);
+	work(c, 5);
+	push(c);
+	(void)wake_order(&c->wake, WAKE_PROBE, PUSH_CLASS_PROBE);
+	contact(c, PUSH_CONTACT_MESSAGE, 0);
+	assert_int_equal(c->next, WAKE_TO_WAIT);
+	assert_gap(c, FIRST_S);
+}
+
+static void test_work_that_is_due_after_a_probe_does_not_wait_with_the_probes(void **state)
+{
+	struct case_ *c = *state;
+
+	work(c, 5);
+	push(c);
+	assert_int_equal(wake_order(&c->wake, WAKE_PROBE, PUSH_CLASS_PROBE), WAKE_TO_READY);
+	assert_int_equal(c->wake.class, PUSH_CLASS_PROBE);
+	push(c);
+	wait_over(c);
+	assert_int_equal(c->wake.class, PUSH_CLASS_NORMAL);
+}
+
 /* --- lost contacts, lost reads */
 
 static void test_lost_contacts_make_everyone_wait_no_longer_than_a_first_gap(void **state)
@@ -785,6 +829,7 @@ int main(void)
 		TEST(test_retry_after_is_honoured),
 		TEST(test_nothing_but_a_new_token_ends_a_backoff),
 		TEST(test_what_no_repetition_mends_is_not_repeated),
+		TEST(test_other_certificates_make_dropped_work_worth_a_push),
 		TEST(test_dropped_work_that_is_over_is_forgotten),
 		TEST(test_a_stopped_topic_keeps_the_turn),
 		TEST(test_a_dead_token_is_not_pushed_to),
@@ -806,6 +851,8 @@ int main(void)
 		TEST(test_a_test_is_pushed_to_a_dead_token),
 		TEST(test_a_test_does_not_wait_for_a_backoff),
 		TEST(test_a_probe_leaves_those_alone_who_are_looked_after),
+		TEST(test_a_contact_before_the_probe_makes_it_needless),
+		TEST(test_work_that_is_due_after_a_probe_does_not_wait_with_the_probes),
 		TEST(test_lost_contacts_make_everyone_wait_no_longer_than_a_first_gap),
 		TEST(test_lost_contacts_make_a_dead_token_worth_a_look),
 		TEST(test_a_row_that_cannot_be_read_is_tried_later),

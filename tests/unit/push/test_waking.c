@@ -172,6 +172,39 @@ static void test_work_that_races_an_empty_reply_is_pushed_for(void **state)
 		}
 }
 
+/*
+ * The decision behind an empty reply, the enqueue, and then the time by which the device is known to have been seen:
+ * all of it is stored, and later than the new work, before the scheduler learns of either; it lives on, or begins
+ * anew. Whoever compares times finds nothing to do.
+ */
+static void test_no_time_of_a_contact_hides_work_that_its_snapshot_had_not_seen(void **state)
+{
+	static const enum push_contact_kind kinds[] = {PUSH_CONTACT_HELD, PUSH_CONTACT_RESTING,
+		PUSH_CONTACT_MESSAGE};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		for (int is_restart = 0; is_restart < 2; is_restart++) {
+			struct world *w = *state;
+			int64_t id = world_enroll(w, WORLD_TOPIC);
+			int64_t seen;
+
+			world_start(w);
+			seen = world_wake(w, id);
+			world_settle(w);
+			world_pass_s(w, 10);
+			assert_int_equal(fake_pushes_to(id), 1);
+			(void)world_send(w, id, 1, COMMAND_PRIORITY_NORMAL, 0);
+			world_idle_s(w, 5);
+			world_see(w, id);
+			world_contact(w, id, kinds[i], seen);
+			if (is_restart)
+				world_start(w);
+			world_settle(w);
+			assert_int_equal(fake_pushes_to(id), 2);
+			world_crash(w);
+		}
+}
+
 /* The same, where the contact comes while the new work waits for its turn. */
 static void test_a_contact_does_not_push_new_work_out_of_its_turn(void **state)
 {
@@ -442,6 +475,27 @@ static void test_what_no_repetition_mends_waits_for_newer_work(void **state)
 	assert_int_equal(fake.log_count, 2);
 }
 
+static void test_what_was_dropped_is_tried_with_another_certificate(void **state)
+{
+	struct world *w = *state;
+	int64_t first = world_enroll_many(w, 3, WORLD_TOPIC);
+
+	fake.answer = fake_dropped;
+	world_start(w);
+	(void)world_send(w, first, 3, COMMAND_PRIORITY_NORMAL, 0);
+	push_poke(w->push);
+	world_settle(w);
+	assert_int_equal(fake.log_count, 3);
+	world_finish(w, first);
+	fake.answer = fake_taken;
+	push_certs_changed(w->push);
+	world_settle(w);
+	assert_int_equal(fake.log_count, 5);
+	push_certs_changed(w->push);
+	world_settle(w);
+	assert_int_equal(fake.log_count, 5);
+}
+
 /* --- odds and ends */
 
 static void test_certificates_are_loaded_and_a_failure_is_tried_again(void **state)
@@ -554,6 +608,7 @@ int main(void)
 		TEST(test_nobody_is_pushed_to_for_work_that_is_over),
 		TEST(test_answered_work_is_not_pushed_for_again),
 		TEST(test_work_that_races_an_empty_reply_is_pushed_for),
+		TEST(test_no_time_of_a_contact_hides_work_that_its_snapshot_had_not_seen),
 		TEST(test_a_contact_does_not_push_new_work_out_of_its_turn),
 		TEST(test_work_that_an_empty_reply_has_seen_is_not_pushed_for_at_once),
 		TEST(test_one_that_rests_is_left_alone),
@@ -566,6 +621,7 @@ int main(void)
 		TEST(test_unanswered_pushes_keep_their_gap_over_a_restart),
 		TEST(test_a_refusal_is_tried_again_and_waits_as_long_as_told),
 		TEST(test_what_no_repetition_mends_waits_for_newer_work),
+		TEST(test_what_was_dropped_is_tried_with_another_certificate),
 		TEST(test_certificates_are_loaded_and_a_failure_is_tried_again),
 		TEST(test_a_second_brings_one_tick),
 		TEST(test_settings_change_while_it_runs),

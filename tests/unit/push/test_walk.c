@@ -29,7 +29,10 @@ static void test_the_verdict_on_one_channel(void **state)
 		{WEEK_S, WEEK_S, true, true, DAY_S, WEEK_S, true, false}, /* it may come back */
 		{WEEK_S, WEEK_S, false, false, DAY_S, WEEK_S, false, true},
 		{NOW, NOW, false, true, DAY_S, 0, true, false},
-		{-100, -100, false, true, DAY_S, WEEK_S, false, false}, /* the clock was set back */
+		{-100, -100, false, true, DAY_S, WEEK_S, false, false},    /* the clock was set back */
+		{-DAY_S, -DAY_S, false, true, DAY_S, WEEK_S, true, false}, /* so far that its times say nothing */
+		{DAY_S, -DAY_S, false, true, DAY_S, WEEK_S, true, false},
+		{60, -DAY_S, false, true, DAY_S, WEEK_S, false, false},
 		{1, 1, false, true, 1, 2, true, false},
 		{2, 0, false, true, 1, 2, true, true},
 	};

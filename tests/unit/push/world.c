@@ -22,8 +22,9 @@ static int64_t monotonic_us(void *ctx)
 	struct world *w = ctx;
 	long long step_us = atomic_load(&w->step_us);
 
-	return step_us == 0 ? atomic_load(&w->monotonic_us)
-																					: atomic_fetch_add(&w->monotonic_us, step_us) + step_us;
+	if (step_us == 0)
+		return atomic_load(&w->monotonic_us);
+	return atomic_fetch_add(&w->monotonic_us, step_us) + step_us;
 }
 
 static void assert_ok(enum rc rc, const struct err *err)
@@ -179,11 +180,21 @@ void world_settle(struct world *w)
 	}
 }
 
-void world_pass_us(struct world *w, int64_t us)
+static void move_clock(struct world *w, int64_t us)
 {
 	long long now_us = atomic_fetch_add(&w->monotonic_us, us);
 
 	atomic_fetch_add(&w->unix_ms, (now_us + us) / 1000 - now_us / 1000);
+}
+
+void world_idle_s(struct world *w, int64_t seconds)
+{
+	move_clock(w, seconds * 1000000);
+}
+
+void world_pass_us(struct world *w, int64_t us)
+{
+	move_clock(w, us);
 	world_settle(w);
 }
 
@@ -365,6 +376,23 @@ int64_t world_wake(struct world *w, int64_t id)
 
 	push_poke(w->push);
 	return seq;
+}
+
+struct seeing {
+	int64_t id, at;
+};
+
+static enum rc see(void *ctx, struct txn *txn, struct err *err)
+{
+	const struct seeing *seeing = ctx;
+	bool was_inactive;
+
+	return enrollment_seen(txn, seeing->id, seeing->at, &was_inactive, err);
+}
+
+void world_see(struct world *w, int64_t id)
+{
+	world_write(w, see, &(struct seeing){id, clock_unix_s(&w->clock)});
 }
 
 static enum rc finish(void *ctx, struct txn *txn, struct err *err)

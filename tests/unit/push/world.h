@@ -51,6 +51,7 @@ void world_stop(struct world *w);
 void world_settle(struct world *w);
 void world_pass_s(struct world *w, int64_t seconds); /* and settles */
 void world_pass_us(struct world *w, int64_t us);
+void world_idle_s(struct world *w, int64_t seconds); /* the scheduler has no turn */
 
 /* Runs `fn` as the writer's job. */
 void world_write(struct world *w, enum rc (*fn)(void *ctx, struct txn *txn, struct err *err),
@@ -65,6 +66,8 @@ void world_set_token(struct world *w, int64_t id, uint8_t mark);
 int64_t world_send(struct world *w, int64_t first, size_t count, int priority, int64_t not_after);
 /* The same to one, and a poke. */
 int64_t world_wake(struct world *w, int64_t id);
+/* It was in touch now: durable. */
+void world_see(struct world *w, int64_t id);
 /* All of its open work is answered. */
 void world_finish(struct world *w, int64_t id);
 void world_cancel(struct world *w, int64_t first, size_t count);

@@ -56,8 +56,11 @@ bool breaker_bad(struct breaker *breaker, bool is_proof, int64_t now_ms, uint32_
 	if (breaker->state == BREAKER_OPEN || breaker->state == BREAKER_STOPPED ||
 		(breaker->state == BREAKER_TRIAL && !is_proof))
 		return false;
-	breaker->faults++;
-	if (!is_proof && breaker->faults < BREAKER_FAULTS_MAX)
+	if (breaker->faults++ == 0)
+		breaker->faulty_since_ms = now_ms;
+	if (!is_proof &&
+		(breaker->faults < BREAKER_FAULTS_MAX ||
+			now_ms - breaker->faulty_since_ms < BREAKER_FAULTS_MIN_MS))
 		return false;
 	breaker->state = BREAKER_OPEN;
 	breaker->is_trial_out = false;

@@ -12,7 +12,9 @@
 
 enum {
 	BREAKER_FAULTS_MAX = 10, /* in a row, then it opens */
-	BREAKER_GOODS_MIN = 20,  /* until the next pause is a short one again */
+	BREAKER_FAULTS_MIN_MS =
+		1000,                  /* that the row has lasted: of a burst the bad answers may come last */
+	BREAKER_GOODS_MIN = 20, /* until the next pause is a short one again */
 	BREAKER_PAUSE_FIRST_MS = 1000,
 	BREAKER_PAUSE_MAX_MS = 60000, /* before jitter, of a quarter more or less */
 };
@@ -27,6 +29,7 @@ enum breaker_state {
 struct breaker {
 	enum breaker_state state;
 	unsigned faults; /* in a row */
+	int64_t faulty_since_ms;
 	unsigned goods;  /* since it closed */
 	unsigned pauses; /* made, of growing length */
 	bool is_trial_out;

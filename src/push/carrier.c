@@ -32,6 +32,26 @@ void queue_push_front(struct queue *queue, struct carrier *carrier)
 	queue->count++;
 }
 
+void queue_insert(struct queue *queue, struct carrier *carrier)
+{
+	struct carrier *before = queue->tail;
+
+	while (before != NULL && before->number > carrier->number)
+		before = before->prev;
+	if (before == NULL) {
+		queue_push_front(queue, carrier);
+		return;
+	}
+	carrier->prev = before;
+	carrier->next = before->next;
+	if (before->next != NULL)
+		before->next->prev = carrier;
+	else
+		queue->tail = carrier;
+	before->next = carrier;
+	queue->count++;
+}
+
 void queue_remove(struct queue *queue, struct carrier *carrier)
 {
 	if (carrier->prev != NULL)
@@ -90,7 +110,9 @@ struct carrier *carrier_get(struct carrier_pool *pool, struct topic *topic, stru
 	carrier->link = NULL;
 	carrier->prev = NULL;
 	carrier->next = NULL;
+	carrier->number = ++pool->last_number;
 	carrier->resends = 0;
+	carrier->vain_resends = 0;
 	carrier->is_trial = false;
 	carrier->reason = NULL;
 	carrier->detail = NULL;

@@ -20,8 +20,11 @@ struct carrier {
 	struct topic *topic;
 	struct link *link; /* while in flight */
 	struct carrier *prev, *next;
-	int64_t since_ms; /* in flight since; or its verdict held back since */
+	int64_t since_ms;        /* in flight since; or its verdict held back since */
+	uint64_t number;         /* in the order of coming */
+	uint64_t answers_before; /* of the topic, when it was sent */
 	unsigned resends;
+	unsigned vain_resends;       /* the last ones, in which nothing was answered */
 	bool is_trial;               /* of the breaker */
 	const struct reason *reason; /* the verdict that is held back */
 	char apns_id[PUSH_ID_BYTES_MAX + 1];
@@ -35,6 +38,8 @@ struct queue {
 };
 void queue_push(struct queue *queue, struct carrier *carrier);
 void queue_push_front(struct queue *queue, struct carrier *carrier);
+/* Behind those that came before it. */
+void queue_insert(struct queue *queue, struct carrier *carrier);
 void queue_remove(struct queue *queue, struct carrier *carrier);
 /* NULL: empty. */
 struct carrier *queue_pop(struct queue *queue);
@@ -47,6 +52,7 @@ struct carrier_slab;
 struct carrier_pool {
 	struct carrier_slab *slabs;
 	struct carrier *spare;
+	uint64_t last_number;
 };
 /* Of the carrier all but `request` is set for this parcel. NULL: no memory. */
 struct carrier *carrier_get(struct carrier_pool *pool, struct topic *topic, struct parcel *parcel);

@@ -79,6 +79,8 @@ static void on_end(void *ctx, enum h2_end end, const char *text)
 	log_write(is_failed ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "push_disconnected",
 		(const struct log_field[]){LOG_STR("topic", topic->name), LOG_STR("end", h2_end_name(end)),
 			LOG_STR("reason", text), LOG_INT("answered", link->answered), {.key = NULL}});
+	if (link->lost > 0)
+		topic->window = (link->lost + 1) / 2;
 	unlink_it(link);
 	h2_free(&link->h2);
 	free(link);
@@ -172,7 +174,8 @@ static bool may_open(const struct topic *topic)
 {
 	return topic->open_rc == RC_OK && topic->has_cert && !topic->shared->is_stopped &&
 		!link_is_any(topic, LINK_CONNECTING) && count_staying(topic) < topic->shared->connections_max &&
-		topic->link_count < TOPIC_LINKS_MAX && topic->opens_left > 0 && !is_enough(topic);
+		topic->link_count < TOPIC_LINKS_MAX && topic->opens_left > 0 && !is_enough(topic) &&
+		(topic->window == 0 || count_staying(topic) == 0);
 }
 
 void link_want(struct topic *topic)
@@ -191,6 +194,8 @@ void link_want(struct topic *topic)
 
 struct link *link_with_room(struct topic *topic)
 {
+	if (topic->window > 0 && link_in_flight(topic) >= topic->window)
+		return NULL;
 	for (struct link *link = topic->links; link != NULL; link = link->next)
 		if (link->state == LINK_OPEN && h2_room(link->h2) > 0)
 			return link;
@@ -223,8 +228,13 @@ static void on_done(struct h2_request *request, const struct h2_reply *reply)
 	carrier->link = NULL;
 	if (reply->fate == H2_ANSWERED) {
 		link->answered++;
+		link->lost = 0;
+		topic->answers++;
+		if (topic->window > 0 && ++topic->window > TOPIC_WINDOW_MAX)
+			topic->window = 0;
 		answer_take(link, carrier, reply);
 	} else {
+		link->lost += reply->fate == H2_LOST;
 		lose(topic, carrier, reply->fate);
 	}
 	topic_pump(topic);
@@ -251,6 +261,7 @@ enum rc link_send(struct link *link, struct carrier *carrier)
 		return rc;
 	carrier->link = link;
 	carrier->since_ms = shared_now_ms(shared);
+	carrier->answers_before = topic->answers;
 	queue_push(&link->flight, carrier);
 	link->sent++;
 	return RC_OK;

@@ -19,6 +19,7 @@ struct link {
 	struct queue flight; /* in the order of sending */
 	bool was_open;
 	uint64_t sent, answered;
+	uint32_t lost; /* since the last answer */
 	struct link *next;
 };
 

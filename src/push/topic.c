@@ -228,11 +228,15 @@ bool topic_resend(struct carrier *carrier)
 	bool is_let = carrier->parcel->is_test || topic->breaker.state == BREAKER_CLOSED ||
 		(topic->breaker.state == BREAKER_TRIAL && carrier->is_trial);
 
-	if (!is_let || carrier->resends >= TOPIC_RESENDS_MAX || topic->shared->is_stopped ||
+	if (topic->answers != carrier->answers_before)
+		carrier->vain_resends = 0;
+	if (!is_let || carrier->resends >= TOPIC_RESENDS_MAX ||
+		carrier->vain_resends >= TOPIC_VAIN_RESENDS_MAX || topic->shared->is_stopped ||
 		!topic->has_cert || is_over(topic))
 		return false;
 	carrier->resends++;
-	queue_push_front(&topic->waiting, carrier);
+	carrier->vain_resends++;
+	queue_insert(&topic->waiting, carrier);
 	return true;
 }
 
@@ -323,6 +327,7 @@ void topic_link_failed(struct topic *topic, const char *why)
 		topic->more_links_at_ms = shared_now_ms(topic->shared) + TOPIC_MORE_LINKS_MS;
 		return;
 	}
+	topic->window = 1;
 	/* Tests wait in spite of a stop or a pause: they too are told. */
 	if (!open_breaker(topic, true, why) && topic->breaker.state == BREAKER_STOPPED)
 		log_warning("push_test_failed", LOG_STR("topic", topic->name), LOG_STR("reason", why));
@@ -403,6 +408,8 @@ void topic_set_cert(struct topic *topic, struct certificate *cert)
 	topic->generation++;
 	topic->is_proven = false;
 	topic->expiry = EXPIRY_FAR;
+	topic->loaded_s = clock_unix_s(topic->shared->clock);
+	topic->window = 0;
 	link_retire_all(topic);
 	go_on(topic);
 	/* What was said with the former one is not held against a token. */

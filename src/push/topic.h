@@ -17,7 +17,9 @@
 enum {
 	TOPIC_WAITING_MAX = 512,     /* parcels that wait for room on a connection; past it TOPICS_FULL */
 	TOPIC_HELD_MAX = 4096,       /* verdicts on tokens that are held back; likewise */
-	TOPIC_RESENDS_MAX = 3,       /* of one parcel, after which the scheduler has it again */
+	TOPIC_RESENDS_MAX = 64,      /* of one parcel, after which the scheduler has it again */
+	TOPIC_VAIN_RESENDS_MAX = 3,  /* likewise, while APNs answers nothing else either */
+	TOPIC_WINDOW_MAX = 1000,     /* past it there is none */
 	TOPIC_LINKS_MAX = 32,        /* with those that are going */
 	TOPIC_OPENS_MAX = 10,        /* connections begun at once; then one a second */
 	TOPIC_ANSWER_MAX_MS = 30000, /* then the connection is given up */
@@ -71,10 +73,17 @@ struct topic {
 	char why[TOPIC_WHY_BYTES]; /* it waits or is stopped */
 	struct link *links;
 	size_t link_count;
+	uint64_t answers; /* of any kind */
+	/*
+	 * 0, or how many may be in flight: what is in flight on a connection that is cut is lost with it. So after
+	 * that few may, and one more with each answer.
+	 */
+	uint32_t window;
 	unsigned opens_left;
 	int64_t more_links_at_ms;
 	int64_t reconnected_ms;
-	enum rc open_rc; /* a connection could not be begun: to be told soon */
+	int64_t loaded_s; /* the certificate */
+	enum rc open_rc;  /* a connection could not be begun: to be told soon */
 	char open_why[TOPIC_WHY_BYTES];
 	struct queue waiting; /* for room */
 	struct queue held;    /* for the guard */
@@ -110,7 +119,7 @@ int64_t shared_now_ms(const struct shared *shared); /* monotonic */
 void topic_finish(struct carrier *carrier, const struct parcel_answer *answer);
 /* Ends all that were in a queue. */
 void topic_finish_all(struct queue all, const struct parcel_answer *answer);
-/* Once more, in front of the others; false: it was sent often enough, or the topic does not send. */
+/* Once more, before those that came later; false: it was sent often enough, or the topic does not send. */
 bool topic_resend(struct carrier *carrier);
 /* Sends what waits as far as there is room, and begins a connection where that helps. */
 void topic_pump(struct topic *topic);

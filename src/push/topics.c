@@ -131,13 +131,21 @@ static const struct certificate *find_cert(const struct certificates *certs, con
 	return NULL;
 }
 
+/* Times of storing are whole seconds: one that was read in its first may have been stored again since. */
+static bool is_known(const struct topic *topic, const struct certificate *cert)
+{
+	bool is_perhaps_again =
+		topic->breaker.state == BREAKER_STOPPED && topic->loaded_s <= cert->stored_at;
+
+	return topic->has_cert && certificate_is_same(&topic->cert, cert) && !is_perhaps_again;
+}
+
 static enum rc load_one(struct topics *topics, struct certificate *cert, struct err *err)
 {
 	struct topic *topic = NULL;
 	enum rc rc = find_or_add(topics, cert->topic, &topic, err);
 
-	if (rc != RC_OK || cert->is_unreadable ||
-		(topic->has_cert && certificate_is_same(&topic->cert, cert)))
+	if (rc != RC_OK || cert->is_unreadable || is_known(topic, cert))
 		return rc;
 	topic_set_cert(topic, cert);
 	return RC_OK;

@@ -7,7 +7,7 @@
 
 #include "breaker.h"
 
-enum { NOW_MS = 1000000, NO_JITTER = 0 };
+enum { NOW_MS = 1000000, LONG_MS = 1000000, NO_JITTER = 0 };
 
 /* `random` for a pause of just so long. */
 static uint32_t no_jitter(int64_t pause_ms)
@@ -42,15 +42,31 @@ static void as_many_faults_in_a_row_as_its_limit_open_it(void **state)
 
 	(void)state;
 	for (int k = 0; k < BREAKER_FAULTS_MAX - 1; k++)
-		assert_false(breaker_bad(&breaker, false, NOW_MS, NO_JITTER));
+		assert_false(breaker_bad(&breaker, false, NOW_MS + k * LONG_MS, NO_JITTER));
 	assert_true(breaker_may_pass(&breaker));
-	assert_true(breaker_bad(&breaker, false, NOW_MS, NO_JITTER));
+	assert_true(breaker_bad(&breaker, false, NOW_MS + 10 * LONG_MS, NO_JITTER));
 	assert_false(breaker_may_pass(&breaker));
 	/* Stragglers neither open it again nor close it. */
-	assert_false(breaker_bad(&breaker, false, NOW_MS + 1, NO_JITTER));
-	assert_false(breaker_bad(&breaker, true, NOW_MS + 1, NO_JITTER));
+	assert_false(breaker_bad(&breaker, false, NOW_MS + 10 * LONG_MS, NO_JITTER));
+	assert_false(breaker_bad(&breaker, true, NOW_MS + 10 * LONG_MS, NO_JITTER));
 	assert_false(breaker_good(&breaker, false));
 	assert_false(breaker_may_pass(&breaker));
+}
+
+static void a_burst_of_faults_opens_it_only_if_nothing_good_comes_for_a_while(void **state)
+{
+	struct breaker breaker = make();
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		for (int k = 0; k < 100 * BREAKER_FAULTS_MAX; k++)
+			assert_false(breaker_bad(&breaker, false, NOW_MS + i * LONG_MS, NO_JITTER));
+		assert_false(breaker_good(&breaker, false));
+	}
+	assert_false(breaker_bad(&breaker, false, NOW_MS, NO_JITTER));
+	for (int k = 0; k < 100 * BREAKER_FAULTS_MAX; k++)
+		assert_false(breaker_bad(&breaker, false, NOW_MS + BREAKER_FAULTS_MIN_MS - 1, NO_JITTER));
+	assert_true(breaker_bad(&breaker, false, NOW_MS + BREAKER_FAULTS_MIN_MS, NO_JITTER));
 }
 
 /* Opens it, lets the pause end and the trial fail; the pause. */
@@ -156,6 +172,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(single_faults_among_good_answers_do_not_open_it),
 		cmocka_unit_test(as_many_faults_in_a_row_as_its_limit_open_it),
+		cmocka_unit_test(a_burst_of_faults_opens_it_only_if_nothing_good_comes_for_a_while),
 		cmocka_unit_test(pauses_double_up_to_their_bound),
 		cmocka_unit_test(pauses_are_spread_by_a_quarter),
 		cmocka_unit_test(a_good_trial_closes_it_and_a_lost_one_lets_another_pass),

@@ -185,13 +185,160 @@ static void the_same_push_is_sent_again_a_few_times_only(void **state)
 		size_t before = fake_net.requests;
 		struct shipment *one = world_send(1);
 
-		for (int k = 0; k <= TOPIC_RESENDS_MAX; k++)
+		for (int k = 0; k <= TOPIC_VAIN_RESENDS_MAX; k++)
 			fake_reply(h2, 0, &reply);
-		assert_int_equal(fake_net.requests - before, TOPIC_RESENDS_MAX + 1);
+		assert_int_equal(fake_net.requests - before, TOPIC_VAIN_RESENDS_MAX + 1);
 		assert_int_equal(one->status, 0);
 		assert_true(one->detail[0] != '\0');
 		expect(one, PUSH_RETRY, PUSH_ANSWER_UNREACHABLE);
 	}
+}
+
+/* APNs answers another push, and then refuses this one. */
+static void refuse_beside_an_answer(struct h2 *h2)
+{
+	const struct h2_reply refused = {.fate = H2_REFUSED};
+	const struct h2_reply taken = {.fate = H2_ANSWERED, .status = 200};
+	struct shipment *other = world_send(2);
+
+	fake_reply(h2, 1, &taken);
+	expect(other, PUSH_DONE, PUSH_ANSWER_SENT);
+	fake_reply(h2, 0, &refused);
+}
+
+static void while_others_are_answered_it_is_sent_again_more_often(void **state)
+{
+	struct h2 *h2 = world_connect();
+	struct shipment *one = world_send(1);
+
+	(void)state;
+	for (int k = 0; k < TOPIC_RESENDS_MAX; k++) {
+		assert_int_equal(one->done_count, 0);
+		refuse_beside_an_answer(h2);
+	}
+	assert_int_equal(one->done_count, 0);
+	refuse_beside_an_answer(h2);
+	expect(one, PUSH_RETRY, PUSH_ANSWER_UNREACHABLE);
+}
+
+static int64_t device_of(const struct fake_request *request)
+{
+	return ((const struct carrier *)request->request)->parcel->enrollment_id;
+}
+
+static void what_is_sent_again_keeps_its_place(void **state)
+{
+	const struct h2_reply refused = {.fate = H2_REFUSED};
+	struct shipment *all[8];
+	struct h2 *h2 = world_connect();
+
+	(void)state;
+	fake_net.streams_max = 6;
+	send_many(all, 8);
+	fake_end(fake_link(1), H2_END_CONNECT, "no"); /* no second one */
+	fake_net.streams_max = 0;
+	fake_reply(h2, 3, &refused);
+	fake_reply(h2, 1, &refused);
+	fake_reply(h2, 0, &refused);
+	fake_net.streams_max = 8;
+	fake_answer(h2, 200, "");
+	assert_int_equal(fake_flight(h2), 7);
+	for (size_t i = 2; i < 7; i++) {
+		static const int64_t devices[] = {100, 101, 103, 106, 107};
+
+		assert_int_equal(device_of(fake_request(h2, i)), devices[i - 2]);
+	}
+	while (fake_flight(h2) > 0)
+		fake_answer(h2, 200, "");
+	expect_many(all, 8, PUSH_DONE, PUSH_ANSWER_SENT);
+}
+
+static void goaways_after_answers_cost_no_pause(void **state)
+{
+	struct shipment *all[6 * TOPIC_OPENS_MAX];
+	struct h2 *h2 = world_connect();
+
+	(void)state;
+	send_many(all, COUNT_OF(all));
+	for (size_t i = 1; i < TOPIC_OPENS_MAX; i++) {
+		for (int k = 0; k < 6; k++)
+			fake_answer(h2, 200, "");
+		fake_goaway(h2, "", 0);
+		fake_turn();
+		assert_int_equal(world_stats().state, PUSH_TOPIC_CONNECTING);
+		h2 = fake_link(fake_link_count() - 1);
+		fake_open(h2);
+	}
+	while (fake_flight(h2) > 0)
+		fake_answer(h2, 200, "");
+	expect_many(all, COUNT_OF(all), PUSH_DONE, PUSH_ANSWER_SENT);
+	assert_int_equal(fake_net.opened, TOPIC_OPENS_MAX);
+	assert_int_equal(world_log_count("push_topic_waiting"), 0);
+}
+
+static void after_a_cut_fewer_are_in_flight_at_once(void **state)
+{
+	struct shipment *all[40];
+	struct h2 *h2 = world_connect();
+
+	(void)state;
+	send_many(all, 40);
+	assert_int_equal(fake_flight(h2), 40);
+	fake_answer(h2, 200, "");
+	fake_end(h2, H2_END_CLOSED, "reset");
+	assert_int_equal(world_stats().state, PUSH_TOPIC_CONNECTING);
+	h2 = fake_link(0);
+	fake_open(h2);
+	assert_int_equal(fake_flight(h2), 20);
+	assert_int_equal(fake_net.opened, 2); /* nor does another connection make more of them */
+	fake_answer(h2, 200, "");
+	assert_int_equal(fake_flight(h2), 21);
+	fake_end(h2, H2_END_CLOSED, "reset");
+	h2 = fake_link(0);
+	fake_open(h2);
+	assert_int_equal(fake_flight(h2), 11);
+	while (fake_flight(h2) > 0)
+		fake_answer(h2, 200, "");
+	expect_many(all, 40, PUSH_DONE, PUSH_ANSWER_SENT);
+	assert_int_equal(world_log_count("push_topic_waiting"), 0);
+}
+
+static void after_a_failure_it_begins_with_one_and_doubles(void **state)
+{
+	struct shipment *one = world_send(1);
+	struct shipment *all[2 * TOPIC_WINDOW_MAX];
+	struct h2 *h2;
+
+	(void)state;
+	fake_end(fake_link(0), H2_END_CONNECT, "no");
+	expect(one, PUSH_RETRY, PUSH_ANSWER_UNREACHABLE);
+	pass_pause();
+	one = world_send(1);
+	h2 = fake_link(0);
+	fake_open(h2);
+	fake_answer(h2, 200, "");
+	expect(one, PUSH_DONE, PUSH_ANSWER_SENT);
+	send_many(all, 40);
+	for (size_t flight = 2; flight < 32; flight *= 2) {
+		assert_int_equal(fake_flight(h2), flight);
+		for (size_t i = 0; i < flight && fake_flight(h2) > 0; i++)
+			fake_answer(h2, 200, "");
+	}
+	while (fake_flight(h2) > 0)
+		fake_answer(h2, 200, "");
+	expect_many(all, 40, PUSH_DONE, PUSH_ANSWER_SENT);
+	/* And after enough answers it is forgotten. */
+	for (size_t i = 0; i < TOPIC_WINDOW_MAX; i++) {
+		one = world_send(1);
+		fake_answer(h2, 200, "");
+		expect(one, PUSH_DONE, PUSH_ANSWER_SENT);
+	}
+	fake_net.streams_max = 4;
+	send_many(all, 5);
+	assert_int_equal(fake_link_count(), 2);
+	while (fake_flight(h2) > 0)
+		fake_answer(h2, 200, "");
+	expect_many(all, 5, PUSH_DONE, PUSH_ANSWER_SENT);
 }
 
 static void one_that_is_not_answered_gives_its_connection_up(void **state)
@@ -342,6 +489,7 @@ static void errors_of_apns_in_a_row_open_the_breaker(void **state)
 	(void)state;
 	send_many(all, BREAKER_FAULTS_MAX);
 	for (size_t i = 0; i < BREAKER_FAULTS_MAX; i++) {
+		world_pass_s(1);
 		assert_int_equal(world_stats().state, PUSH_TOPIC_OPEN);
 		fake_answer(h2, 500, "{\"reason\":\"InternalServerError\"}");
 	}
@@ -872,6 +1020,11 @@ int main(void)
 		TEST(a_goaway_without_traffic_makes_no_new_connection),
 		TEST(what_was_lost_with_its_connection_is_sent_again),
 		TEST(the_same_push_is_sent_again_a_few_times_only),
+		TEST(while_others_are_answered_it_is_sent_again_more_often),
+		TEST(what_is_sent_again_keeps_its_place),
+		TEST(goaways_after_answers_cost_no_pause),
+		TEST(after_a_cut_fewer_are_in_flight_at_once),
+		TEST(after_a_failure_it_begins_with_one_and_doubles),
 		TEST(one_that_is_not_answered_gives_its_connection_up),
 		TEST(connections_that_end_again_and_again_are_not_made_without_pause),
 		TEST(a_connection_that_does_not_come_to_be_opens_the_breaker),

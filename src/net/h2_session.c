@@ -454,7 +454,10 @@ enum rc h2_session_take(struct h2_session *session, struct slice bytes, struct e
 	if (taken < 0)
 		return ng_fault(session, taken, err);
 	look_for_fault(session);
-	return RC_OK;
+	if (nghttp2_session_get_outbound_queue_size(session->ng) <= H2_SESSION_FRAMES_WAITING_MAX)
+		return RC_OK;
+	session->is_over = true;
+	return err_set(err, RC_INVALID, "the peer makes work and reads nothing");
 }
 
 enum rc h2_session_give(struct h2_session *session, struct slice *bytes_r, struct err *err)
@@ -545,10 +548,10 @@ bool h2_session_is_retired(const struct h2_session *session)
 
 enum rc h2_session_part(struct h2_session *session)
 {
-	session->is_parting = true;
-	session->is_retired = true;
-	return nghttp2_session_terminate_session(session->ng, NGHTTP2_NO_ERROR) == 0 ? RC_OK
-																																																																														: RC_NO_MEMORY;
+	session->is_parting = session->is_retired = true;
+	if (nghttp2_session_terminate_session(session->ng, NGHTTP2_NO_ERROR) != 0)
+		return RC_NO_MEMORY;
+	return RC_OK;
 }
 
 enum rc h2_session_ping(struct h2_session *session)

@@ -15,6 +15,9 @@
 
 struct h2_session;
 
+/* Frames that wait for a peer that does not read: those of each stream, and answers; past it the connection is over. */
+enum { H2_SESSION_FRAMES_WAITING_MAX = 4 * H2_STREAMS_MAX };
+
 /* The last GOAWAY that said something. */
 struct h2_goaway {
 	bool has_come;

@@ -12,20 +12,25 @@ PREFIX = "com.apple.mgmt."
 
 
 class PushCert:
-    """Valid from `starts_days` to `ends_days`, counted from now; `uids` instead of the topic's one for odd subjects."""
+    """Valid from `starts_days` to `ends_days`, counted from now; `uids` instead of the topic's one for odd subjects.
+    `ca_dir` holds ca.pem and ca.key of who signs it, otherwise it is nobody whom APNs knows."""
 
-    def __init__(self, topic, starts_days=-1, ends_days=365, key=None, uids=None):
+    def __init__(self, topic, starts_days=-1, ends_days=365, key=None, uids=None, ca_dir=None):
         self.topic = topic
         self.key = key or ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None, microsecond=0)
         names = [x509.NameAttribute(NameOID.USER_ID, uid) for uid in ([topic] if uids is None else uids)]
         names.append(x509.NameAttribute(NameOID.COMMON_NAME, "APSP:test"))
         ca_key = ec.generate_private_key(ec.SECP256R1())
+        ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Push CA")])
+        if ca_dir is not None:
+            ca_key = serialization.load_pem_private_key((ca_dir / "ca.key").read_bytes(), None)
+            ca_name = x509.load_pem_x509_certificate((ca_dir / "ca.pem").read_bytes()).subject
         self.not_after = now + datetime.timedelta(days=ends_days)
         self.certificate = (
             x509.CertificateBuilder()
             .subject_name(x509.Name(names))
-            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Push CA")]))
+            .issuer_name(ca_name)
             .public_key(self.key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now + datetime.timedelta(days=starts_days))

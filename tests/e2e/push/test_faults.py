@@ -3,6 +3,8 @@
 
 import pytest
 
+from harness.pushcert import PushCert
+
 FLEET = 40
 
 
@@ -52,9 +54,9 @@ def test_without_a_fault_one_push_wakes_for_one_piece_of_work(make_woken):
     {"settings_delay_ms": 1000},
     {"goaway_every": 7},
     {"reset_every": 7},
-    {"reason": "ServiceUnavailable", "status": 503, "rate_percent": 50, "count": 200},
-    {"reason": "TooManyRequests", "status": 429, "rate_percent": 50, "retry_after_s": 1, "count": 200},
-    {"reason": "InternalServerError", "status": 500, "rate_percent": 30, "count": 100},
+    {"reason": "ServiceUnavailable", "status": 503, "rate_percent": 50, "count": 60},
+    {"reason": "TooManyRequests", "status": 429, "rate_percent": 50, "retry_after_s": 1, "count": 60},
+    {"reason": "InternalServerError", "status": 500, "rate_percent": 30, "count": 60},
 ], ids=lambda faults: "-".join(faults))
 def test_a_fleet_is_woken_through_a_fault_that_lasts(fleet, faults):
     fleet.apns.set(**faults)
@@ -100,12 +102,94 @@ def test_apns_killed_and_started_again_under_load(fleet):
     wait_all_pushed(fleet)
 
 
+# --- certificates
+
+
+def topics(woken):
+    return woken.server.get("/api/v1/status")["push"]["topics"]
+
+
+def push_certs_loaded(woken):
+    return sum("event=push_cert_loaded" in line for line in woken.server.log)
+
+
+def test_a_certificate_is_swapped_while_pushes_are_in_flight(make_woken):
+    woken = make_woken(rate_per_s=0, retry_first_s=3600, retry_max_s=3600)
+    for _ in range(FLEET):
+        woken.device()
+    woken.apns.set(stall_window=True)
+    woken.order(*woken.devices)
+    woken.apns.wait(lambda: [topic["in_flight"] for topic in topics(woken)] == [FLEET])
+    before = push_certs_loaded(woken)
+    woken.server.ctl("pushcert", "set", woken.apns.make_push_pem("renewed.pem", "--topic", woken.apns.topic))
+    woken.apns.wait(lambda: push_certs_loaded(woken) > before)
+    woken.apns.clear()
+    wait_all_pushed(woken)
+    assert counts(woken) == [1] * FLEET, "what was in flight was neither lost nor sent twice"
+    former = {push["connection"] for push in woken.apns.pushes()}
+    woken.order(woken.devices[0])
+    assert woken.wait_pushes_to(woken.devices[0], 2)[1]["connection"] not in former
+
+
+def test_nothing_is_sent_with_a_certificate_that_ends_while_it_is_in_use(make_woken):
+    woken = make_woken()
+    device = woken.device()
+    brief = PushCert(woken.apns.topic, ends_days=6 / 86400, ca_dir=woken.apns.ca_pem.parent)
+    woken.server.wait_log("event=push_cert_loaded")
+    before = push_certs_loaded(woken)
+    assert woken.server.api("PUT", "/api/v1/pushcerts", brief.body()).status == 200
+    woken.apns.wait(lambda: push_certs_loaded(woken) > before)
+    woken.order(device)
+    woken.wait_pushes_to(device, 1)
+    woken.server.wait_log("event=push_cert_expired")
+    woken.apns.wait(lambda: woken.alarms("push_cert_expired"))
+    assert woken.topic_state() == "expired"
+    pushes = woken.pushes_to(device)
+    woken.order(device)
+    reply = woken.server.api("POST", "/api/v1/push", {"ids": [device.udid]})
+    assert reply.json()["results"][0]["answer"] == "no_certificate"
+    woken.server.ctl("pushcert", "set", woken.apns.push_pem)
+    after = woken.wait_pushes_to(device, len(pushes) + 1)[len(pushes):]
+    assert {push["connection"] for push in after}.isdisjoint(push["connection"] for push in pushes)
+    woken.apns.wait(lambda: woken.alarms("push_cert_expired") == [])
+
+
+def test_the_end_of_a_certificate_is_foretold(make_woken):
+    woken = make_woken()
+    for days, has_alarm in ((31, False), (30, False), (14, False), (7, True), (1, True), (365, False)):
+        before = len(woken.server.log)
+        pem = woken.apns.make_push_pem(f"{days}.pem", "--topic", woken.apns.topic, "--days", days)
+        woken.server.ctl("pushcert", "set", pem)
+        woken.server.wait_log("event=push_cert_loaded", after=before)
+        if days <= 30:
+            woken.server.wait_log(f"event=push_cert_expiring .*days_left={days} ", after=before)
+        else:
+            assert not any("event=push_cert_expiring" in line for line in woken.server.log[before:])
+        woken.apns.wait(lambda: bool(woken.alarms("push_cert_expiring")) == has_alarm)
+        rows = [row for row in woken.server.get("/api/v1/status")["certificates"] if row["what"] == "push"]
+        assert [row["days_left"] for row in rows] in ([days], [days - 1])
+
+
+def test_a_server_certificate_of_apns_that_has_expired_is_told_and_survived(make_woken):
+    woken = make_woken()
+    device = woken.device()
+    woken.apns.set(expired_cert=True)
+    woken.order(device)
+    woken.apns.wait(lambda: woken.topic_state() == "waiting")
+    topic = topics(woken)[0]
+    assert "expired" in topic["why"]
+    assert woken.pushes_to(device) == []
+    woken.apns.clear()
+    woken.wait_push(device, status=200)
+    woken.apns.wait(lambda: woken.topic_state() == "open")
+
+
 def test_a_server_certificate_that_is_not_apples_stops_nothing_for_good(make_woken, apns):
     woken = make_woken(ca_file=woken_ca(make_woken, apns))
     device = woken.device()
     woken.order(device)
     woken.apns.wait(lambda: woken.topic_state() in ("waiting", "stopped"))
-    topic = woken.server.get("/api/v1/status")["push"]["topics"][0]
+    topic = topics(woken)[0]
     assert "certificate" in topic["why"].lower()
     assert woken.pushes_to(device) == []
 

@@ -237,8 +237,8 @@ static void what_is_sent_again_keeps_its_place(void **state)
 	send_many(all, 8);
 	fake_end(fake_link(1), H2_END_CONNECT, "no"); /* no second one */
 	fake_net.streams_max = 0;
-	fake_reply(h2, 3, &refused);
 	fake_reply(h2, 1, &refused);
+	fake_reply(h2, 2, &refused);
 	fake_reply(h2, 0, &refused);
 	fake_net.streams_max = 8;
 	fake_answer(h2, 200, "");

@@ -192,9 +192,22 @@ void link_want(struct topic *topic)
 	topic_call_soon(topic);
 }
 
+/* What is in flight on connections that are going is not lost with the others. */
+static bool is_window_full(const struct topic *topic)
+{
+	size_t count = 0;
+
+	if (topic->window == 0)
+		return false;
+	for (const struct link *link = topic->links; link != NULL; link = link->next)
+		if (link->state != LINK_GOING)
+			count += link->flight.count;
+	return count >= topic->window;
+}
+
 struct link *link_with_room(struct topic *topic)
 {
-	if (topic->window > 0 && link_in_flight(topic) >= topic->window)
+	if (is_window_full(topic))
 		return NULL;
 	for (struct link *link = topic->links; link != NULL; link = link->next)
 		if (link->state == LINK_OPEN && h2_room(link->h2) > 0)

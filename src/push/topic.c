@@ -414,7 +414,7 @@ void topic_set_cert(struct topic *topic, struct certificate *cert)
 	go_on(topic);
 	/* What was said with the former one is not held against a token. */
 	while ((carrier = queue_pop(&topic->held)) != NULL)
-		queue_push(&topic->waiting, carrier);
+		queue_insert(&topic->waiting, carrier);
 	log_info("push_cert_loaded", LOG_STR("topic", topic->name));
 	clear_cert_alarms(topic, is_first);
 	check_expiry(topic);

@@ -84,6 +84,7 @@ void topics_free(struct topics **topics)
 	carrier_pool_fini(&(*topics)->shared.pool);
 	buf_fini(&(*topics)->shared.ca_pem);
 	free((*topics)->shared.proxy);
+	explicit_bzero(&(*topics)->shared.frame, sizeof((*topics)->shared.frame)); /* the last magic */
 	free(*topics);
 	*topics = NULL;
 }

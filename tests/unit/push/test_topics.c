@@ -303,6 +303,30 @@ static void after_a_cut_fewer_are_in_flight_at_once(void **state)
 	assert_int_equal(world_log_count("push_topic_waiting"), 0);
 }
 
+static void a_connection_that_goes_takes_nothing_from_the_few(void **state)
+{
+	struct shipment *all[40];
+	struct h2 *h2 = world_connect();
+
+	(void)state;
+	send_many(all, 40);
+	fake_answer(h2, 200, "");
+	fake_end(h2, H2_END_CLOSED, "reset");
+	h2 = fake_link(0);
+	fake_open(h2);
+	assert_int_equal(fake_flight(h2), 20);
+	fake_answer(h2, 200, "");
+	fake_goaway(h2, "", 21); /* it keeps all that it has */
+	assert_int_equal(fake_flight(h2), 21);
+	fake_open(fake_link(1));
+	assert_int_equal(fake_flight(fake_link(1)), 17);
+	while (fake_flight(h2) > 0)
+		fake_answer(h2, 200, "");
+	while (fake_flight(fake_link(1)) > 0)
+		fake_answer(fake_link(1), 200, "");
+	expect_many(all, 40, PUSH_DONE, PUSH_ANSWER_SENT);
+}
+
 static void after_a_failure_it_begins_with_one_and_doubles(void **state)
 {
 	struct shipment *one = world_send(1);
@@ -1024,6 +1048,7 @@ int main(void)
 		TEST(what_is_sent_again_keeps_its_place),
 		TEST(goaways_after_answers_cost_no_pause),
 		TEST(after_a_cut_fewer_are_in_flight_at_once),
+		TEST(a_connection_that_goes_takes_nothing_from_the_few),
 		TEST(after_a_failure_it_begins_with_one_and_doubles),
 		TEST(one_that_is_not_answered_gives_its_connection_up),
 		TEST(connections_that_end_again_and_again_are_not_made_without_pause),

@@ -12,6 +12,7 @@ enum {
 	READS_MAX = 4096,
 	FED_BYTES_MAX = 256 * 1024,
 	PREFACE_BYTES = 24,
+	FRAME_HEAD_BYTES = 9,
 };
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -209,10 +210,29 @@ static void rewind_to_tail(void)
 	wire.at = wire.tail_at;
 }
 
+/* A frame ends where its head says so; what is no frame goes as it is. */
+static size_t frame_len(struct slice bytes)
+{
+	if (bytes.len < FRAME_HEAD_BYTES)
+		return bytes.len;
+	return FRAME_HEAD_BYTES + ((size_t)bytes.ptr[0] << 16 | (size_t)bytes.ptr[1] << 8 | bytes.ptr[2]);
+}
+
+static struct slice next_piece(size_t room)
+{
+	struct slice left = slice_sub(wire.in, wire.at, room);
+	size_t len = wire.piece;
+
+	if (len == WIRE_PIECE_FRAME)
+		len = frame_len(left);
+	else if (len == WIRE_PIECE_ALL)
+		len = room;
+	return slice_sub(left, 0, len);
+}
+
 enum h2_tls_result h2_tls_read(struct h2_tls *from, uint8_t *to, size_t room, size_t *got_r,
 	struct err *err)
 {
-	size_t len = wire.piece > 0 && wire.piece < room ? wire.piece : room;
 	struct slice bytes;
 
 	*got_r = 0;
@@ -222,7 +242,7 @@ enum h2_tls_result h2_tls_read(struct h2_tls *from, uint8_t *to, size_t room, si
 	if (!has_more())
 		return wire.farewell;
 	rewind_to_tail();
-	bytes = slice_sub(wire.in, wire.at, len);
+	bytes = next_piece(room);
 	if (bytes.len == 0)
 		return H2_TLS_AGAIN;
 	memcpy(to, bytes.ptr, bytes.len);

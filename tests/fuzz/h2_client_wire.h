@@ -11,11 +11,13 @@
 #include "net/h2_dial.h"
 #include "net/h2_tls.h"
 
+enum { WIRE_PIECE_FRAME = 0, WIRE_PIECE_ALL = 255 };
+
 struct wire {
 	struct slice in;             /* what the server sends */
 	size_t tail_at;              /* from there on it is sent again */
 	unsigned tails;              /* so often */
-	size_t piece;                /* bytes of one read; 0: as many as there is room for */
+	size_t piece;                /* bytes of one read, or one of the two */
 	size_t drain;                /* bytes that one write takes; 0: any number */
 	enum h2_tls_result farewell; /* H2_TLS_AGAIN: silence */
 	bool is_burst;               /* TLS has read ahead */

@@ -35,9 +35,8 @@ static void good(struct link *link, struct carrier *carrier, const struct h2_rep
 	apns_read_id(reply, apns_id);
 	topic->sent++;
 	guard_answer(&topic->guard, shared_now_ms(topic->shared));
-	if (is_current && topic->breaker.state == BREAKER_STOPPED && carrier->parcel->is_test)
-		topic_resume(topic);
-	else if (breaker_good(&topic->breaker, is_proof))
+	if ((is_current && topic->breaker.state == BREAKER_STOPPED && carrier->parcel->is_test) ||
+		breaker_good(&topic->breaker, is_proof))
 		topic_resume(topic);
 	if (is_current && !topic->is_proven) {
 		/* Of a process before this one. */

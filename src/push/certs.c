@@ -75,26 +75,29 @@ static enum rc read_all(struct txn *txn, struct certificates *certs, struct err 
 	return RC_OK;
 }
 
+static enum rc read_snapshot(struct store *store, struct certificates *certs, struct err *err)
+{
+	struct txn *txn;
+	enum rc rc = store_read_begin(store, &txn, err);
+
+	if (rc != RC_OK)
+		return rc;
+	rc = read_all(txn, certs, err);
+	store_read_end(store, &txn);
+	return rc;
+}
+
 enum rc certificates_read(struct store *store, struct certificates *certs_r, struct err *err)
 {
-	AUTO(certificates_fini)
-	struct certificates certs = {.list = calloc(PUSH_TOPICS_MAX, sizeof(*certs.list))};
-	struct txn *txn;
 	enum rc rc;
 
-	*certs_r = (struct certificates){.count = 0};
-	if (certs.list == NULL)
+	*certs_r = (struct certificates){.list = calloc(PUSH_TOPICS_MAX, sizeof(*certs_r->list))};
+	if (certs_r->list == NULL)
 		return err_set(err, RC_NO_MEMORY, "push certificates");
-	rc = store_read_begin(store, &txn, err);
+	rc = read_snapshot(store, certs_r, err);
 	if (rc != RC_OK)
-		return rc;
-	rc = read_all(txn, &certs, err);
-	store_read_end(store, &txn);
-	if (rc != RC_OK)
-		return rc;
-	*certs_r = certs;
-	certs = (struct certificates){.count = 0}; /* moved to the caller */
-	return RC_OK;
+		certificates_fini(certs_r);
+	return rc;
 }
 
 void certificates_fini(struct certificates *certs)

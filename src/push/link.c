@@ -342,8 +342,12 @@ void link_check_all(struct topic *topic)
 
 void link_drop_all(struct topic *topic, const struct parcel_answer *answer)
 {
-	while (topic->links != NULL)
-		topic_finish_all(drop(topic->links), answer);
+	struct link *next;
+
+	for (struct link *link = topic->links; link != NULL; link = next) {
+		next = link->next;
+		topic_finish_all(drop(link), answer);
+	}
 }
 
 uint32_t link_in_flight(const struct topic *topic)

@@ -37,19 +37,19 @@ static const char idle[] =
 
 #define OWN_FAULT(status, name) \
 	{ \
-		status, name, PUSH_DROP, REASON_NOTHING, LOG_LEVEL_ERROR, 0, own_fault \
+		name, status, PUSH_DROP, REASON_NOTHING, LOG_LEVEL_ERROR, 0, own_fault \
 	}
 #define STOP(status, name, advice) \
 	{ \
-		status, name, PUSH_TOPIC_STOP, REASON_STOP, LOG_LEVEL_ERROR, 0, advice \
+		name, status, PUSH_TOPIC_STOP, REASON_STOP, LOG_LEVEL_ERROR, 0, advice \
 	}
 #define GONE(status, name) \
 	{ \
-		status, name, PUSH_TOKEN_DEAD, REASON_GONE, LOG_LEVEL_INFO, 0, dead_token \
+		name, status, PUSH_TOKEN_DEAD, REASON_GONE, LOG_LEVEL_INFO, 0, dead_token \
 	}
 #define LATER(status, name, effect, after_s, advice) \
 	{ \
-		status, name, PUSH_RETRY, effect, LOG_LEVEL_WARNING, after_s, advice \
+		name, status, PUSH_RETRY, effect, LOG_LEVEL_WARNING, after_s, advice \
 	}
 
 enum { TOO_MANY_AFTER_S = 60 };
@@ -65,10 +65,10 @@ static const struct reason table[] = {
 	OWN_FAULT(400, "MissingDeviceToken"),
 	OWN_FAULT(400, "MissingTopic"),
 	OWN_FAULT(400, "PayloadEmpty"),
-	{400, "BadDeviceToken", PUSH_TOKEN_DEAD, REASON_SUSPECT, LOG_LEVEL_WARNING, 0, bad_token},
-	{400, "DeviceTokenNotForTopic", PUSH_DROP, REASON_SUSPECT, LOG_LEVEL_WARNING, 0, foreign_token},
+	{"BadDeviceToken", 400, PUSH_TOKEN_DEAD, REASON_SUSPECT, LOG_LEVEL_WARNING, 0, bad_token},
+	{"DeviceTokenNotForTopic", 400, PUSH_DROP, REASON_SUSPECT, LOG_LEVEL_WARNING, 0, foreign_token},
 	STOP(400, "TopicDisallowed", foreign_topic),
-	{400, "IdleTimeout", PUSH_RETRY, REASON_IDLE, LOG_LEVEL_INFO, 0, idle},
+	{"IdleTimeout", 400, PUSH_RETRY, REASON_IDLE, LOG_LEVEL_INFO, 0, idle},
 	STOP(403, "BadCertificate", bad_certificate),
 	STOP(403, "BadCertificateEnvironment", wrong_environment),
 	STOP(403, "ExpiredProviderToken", no_certificate),
@@ -95,13 +95,13 @@ static const struct {
 	unsigned from, to;
 	struct reason row;
 } classes[] = {
-	{200, 299, {0, "", PUSH_DONE, REASON_NOTHING, LOG_LEVEL_DEBUG, 0, "APNs has taken the push."}},
+	{200, 299, {"", 0, PUSH_DONE, REASON_NOTHING, LOG_LEVEL_DEBUG, 0, "APNs has taken the push."}},
 	{403, 403, STOP(0, "", forbidden)},
 	{408, 408, LATER(0, "", REASON_NOTHING, 0, overloaded)},
 	{410, 410, GONE(0, "")},
 	{429, 429, LATER(0, "", REASON_NOTHING, TOO_MANY_AFTER_S, too_many)},
 	{300, 499,
-		{0, "", PUSH_DROP, REASON_NOTHING, LOG_LEVEL_ERROR, 0,
+		{"", 0, PUSH_DROP, REASON_NOTHING, LOG_LEVEL_ERROR, 0,
 			"APNs refused the push for a reason that is not known here. Is the configured server really "
 			"APNs? Otherwise please report it with the server's log."}},
 	{500, 599, LATER(0, "", REASON_OVERLOAD, 0, overloaded)},

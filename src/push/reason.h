@@ -21,8 +21,8 @@ enum reason_effect {
 };
 
 struct reason {
-	unsigned status;
 	const char *name;
+	unsigned status;
 	enum push_action action;
 	enum reason_effect effect;
 	enum log_level level;

@@ -105,14 +105,14 @@ static enum rc find_more(struct push_post *post, struct txn *txn, struct err *er
 
 /* --- pushes that the request waits for */
 
-static void audit(const struct push_post *post)
+static void audit(const struct push_post *post, size_t count)
 {
 	char text[COUNT_TEXT_BYTES];
 
-	if (post->found == 0)
+	if (count == 0)
 		return;
-	(void)snprintf(text, sizeof(text), "%zu enrollments", post->found);
-	api_call_audit(&post->call, "push", post->found == 1 ? post->names[0] : text);
+	(void)snprintf(text, sizeof(text), "%zu enrollments", count);
+	api_call_audit(&post->call, "push", count == 1 ? post->names[0] : text);
 }
 
 /*
@@ -150,7 +150,7 @@ static void reply(struct push_post *post, const struct push_result *results)
 	struct buf out;
 	enum rc rc;
 
-	audit(post);
+	audit(post, post->found);
 	buf_init(&out, API_REPLY_BYTES_MAX);
 	buf_append_byte(&out, '{');
 	if (post->ordered > 0)
@@ -209,8 +209,6 @@ static enum rc order(struct push_post *post, struct err *err)
 	if (!is_order(post) || post->pending_count == 0)
 		return RC_OK;
 	rc = push_order(post->call.api->push, post->pending, post->pending_count, class, err);
-	if (rc != RC_OK && post->ordered > 0)
-		return err_context(err, "after %zu pushes were ordered", post->ordered);
 	if (rc != RC_OK)
 		return rc;
 	post->ordered += post->pending_count;
@@ -231,9 +229,16 @@ static void finish(struct push_post *post)
 	http_resume(post->call.request);
 }
 
+/* What was ordered goes on, so it is told and in the log. */
 static void fail(struct push_post *post, enum rc rc, const struct err *err)
 {
-	api_call_fail(&post->call, rc, err);
+	struct err told = *err;
+
+	if (post->ordered > 0) {
+		audit(post, post->ordered);
+		rc = err_context(&told, "after %zu pushes were ordered", post->ordered);
+	}
+	api_call_fail(&post->call, rc, &told);
 	http_resume(post->call.request);
 }
 

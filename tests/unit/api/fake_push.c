@@ -75,6 +75,8 @@ enum rc __wrap_push_order(struct push *push, const int64_t *ids, size_t count,
 	fake_push.class = class;
 	for (size_t i = 0; i < count; i++)
 		keep(ids[i]);
+	if (fake_push.on_call != NULL)
+		fake_push.on_call();
 	return RC_OK;
 }
 

@@ -17,7 +17,7 @@ struct fake_push {
 	atomic_int pokes, certs_changes, asks, orders; /* calls */
 	atomic_int refused_order;                      /* the call that is refused; 0: none */
 	atomic_bool is_busy;                           /* asks are refused */
-	void (*on_call)(void);        /* NULL: none; at each poke and change of certificates */
+	void (*on_call)(void);        /* NULL: none; at each poke, order and change of certificates */
 	int64_t ids[FAKE_ORDERS_MAX]; /* ordered or asked for */
 	size_t id_count;
 	enum push_class class;

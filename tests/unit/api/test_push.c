@@ -8,6 +8,10 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "pomona/base/log.h"
 
 #include "fake_push.h"
 #include "world.h"
@@ -16,6 +20,7 @@ enum {
 	FEW = 3,
 	MANY = 2300, /* three pages */
 	LIST_BYTES = 1 << 18,
+	LOG_BYTES = 1 << 16,
 };
 
 static int open_few(void **state)
@@ -233,6 +238,29 @@ static void an_order_that_is_refused_half_way_says_how_far_it_came(void **state)
 	assert_int_equal(world_call("POST", "/api/v1/push", "{\"ids\": [\"D1\"]}"), 503);
 }
 
+static void stop_store(void)
+{
+	store_stop(world.store);
+}
+
+static void what_was_ordered_before_a_fault_is_told_and_logged(void **state)
+{
+	char log_name[] = "/tmp/pomona-log-XXXXXX", log[LOG_BYTES] = "";
+	const int log_fd = mkstemp(log_name);
+
+	(void)state;
+	assert_true(log_fd >= 0);
+	log_set_fd(log_fd);
+	fake_push.on_call = stop_store;
+	assert_int_equal(world_call("POST", "/api/v1/push", "{\"all\": true}"), 503);
+	log_set_fd(STDERR_FILENO);
+	assert_non_null(strstr(world_text("detail"), "after 1000 pushes were ordered: "));
+	assert_true(pread(log_fd, log, sizeof(log) - 1, 0) > 0);
+	assert_non_null(strstr(log, "what=push id=\"1000 enrollments\""));
+	assert_int_equal(close(log_fd), 0);
+	assert_int_equal(unlink(log_name), 0);
+}
+
 static void a_test_pushes_in_any_case_and_to_one(void **state)
 {
 	(void)state;
@@ -414,6 +442,7 @@ int main(void)
 		TEST(open_many, it_counts_how_many_are_found_not_how_many_are_named),
 		TEST(open_many, a_push_to_many_is_ordered_page_by_page),
 		TEST(open_many, an_order_that_is_refused_half_way_says_how_far_it_came),
+		TEST(open_many, what_was_ordered_before_a_fault_is_told_and_logged),
 		TEST(open_few, a_test_pushes_in_any_case_and_to_one),
 		TEST(open_few, a_command_is_told_of_when_it_is_durable),
 		TEST(open_few, a_device_whose_removal_is_ordered_is_woken_once),

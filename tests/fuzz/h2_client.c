@@ -242,8 +242,13 @@ static void act_turn_tap(void)
 	wire.is_full = !wire.is_full;
 }
 
+static void act_cut(void)
+{
+	wire.is_cut = true;
+}
+
 static void (*const actions[])(
-	void) = {act_ask, act_ask_many, act_turn_tap, wire_let_time_pass, act_retire};
+	void) = {act_ask, act_ask_many, act_turn_tap, wire_let_time_pass, act_retire, act_cut};
 
 static void act(unsigned step)
 {

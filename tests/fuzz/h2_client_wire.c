@@ -266,10 +266,13 @@ enum h2_tls_result h2_tls_write(struct h2_tls *to, struct slice from, size_t *pu
 {
 	bool is_stuck = wire.is_full || (wire.is_deaf && wire.bytes_out >= PREFACE_BYTES);
 
-	(void)err;
 	*put_r = 0;
 	if (from.len == 0)
 		abort();
+	if (wire.is_cut) {
+		(void)err_set(err, RC_IO, "cut");
+		return H2_TLS_CLOSED;
+	}
 	to->wish = NET_WRITABLE;
 	if (is_stuck)
 		return H2_TLS_AGAIN;

@@ -22,6 +22,7 @@ struct wire {
 	enum h2_tls_result farewell; /* H2_TLS_AGAIN: silence */
 	bool is_burst;               /* TLS has read ahead */
 	bool is_full;                /* the socket takes no byte */
+	bool is_cut;                 /* writing fails */
 	bool is_deaf;                /* nor ever will, after the handshake */
 
 	size_t at, reads, bytes_in, bytes_out;

@@ -40,22 +40,31 @@ static atomic_bool is_hanging;
 static atomic_int hanging;
 static sem_t let_go;
 
-int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+static int find_name(const char *host, const char *port, const struct addrinfo *hints,
 	struct addrinfo **found_r)
 {
-	if (hints->ai_flags & AI_NUMERICHOST)
-		return __real_getaddrinfo(host, port, hints, found_r);
-	if (strcmp(host, "no.such.name") == 0)
-		return EAI_NONAME;
-	if (atomic_load(&is_hanging)) {
-		(void)atomic_fetch_add(&hanging, 1);
-		(void)sem_wait(&let_go);
-		(void)atomic_fetch_sub(&hanging, 1);
-	}
 	if (fake.count == 0)
 		return __real_getaddrinfo(host, port, hints, found_r);
 	*found_r = fake.infos;
 	return 0;
+}
+
+int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+	struct addrinfo **found_r)
+{
+	int code;
+
+	if (hints->ai_flags & AI_NUMERICHOST)
+		return __real_getaddrinfo(host, port, hints, found_r);
+	if (strcmp(host, "no.such.name") == 0)
+		return EAI_NONAME;
+	if (!atomic_load(&is_hanging))
+		return find_name(host, port, hints, found_r);
+	(void)atomic_fetch_add(&hanging, 1);
+	(void)sem_wait(&let_go);
+	code = find_name(host, port, hints, found_r);
+	(void)atomic_fetch_sub(&hanging, 1); /* the test may change the names now */
+	return code;
 }
 
 void __wrap_freeaddrinfo(struct addrinfo *found)

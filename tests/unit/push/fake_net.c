@@ -170,13 +170,13 @@ enum rc h2_request(struct h2 *h2, struct h2_request *request, struct err *err)
 	assert_true(room(h2) > 0);
 	if (fake_net.cert_wanted != NULL)
 		assert_string_equal(h2->cert, fake_net.cert_wanted);
-	if (fake_net.on_request != NULL)
-		fake_net.on_request();
 	to = &h2->flight[h2->count++];
 	*to = (struct fake_request){.request = request};
 	for (size_t i = 0; i < request->field_count; i++)
 		copy_field(&request->fields[i], to);
 	(void)snprintf(to->body, sizeof(to->body), "%.*s", SLICE_FMT(request->body));
+	if (fake_net.on_request != NULL)
+		fake_net.on_request(to, h2->cert);
 	fake_net.requests++;
 	return RC_OK;
 }

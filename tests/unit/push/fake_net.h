@@ -22,12 +22,13 @@ struct fake_request {
 struct h2; /* the fake's */
 
 struct fake_net {
-	enum rc open_rc;          /* of h2_open() */
-	enum rc request_rc;       /* of h2_request() */
-	uint32_t streams_max;     /* of each connection */
-	size_t opened;            /* h2_open() that went well */
-	size_t requests;          /* likewise */
-	void (*on_request)(void); /* a look at each; NULL: none */
+	enum rc open_rc;      /* of h2_open() */
+	enum rc request_rc;   /* of h2_request() */
+	uint32_t streams_max; /* of each connection */
+	size_t opened;        /* h2_open() that went well */
+	size_t requests;      /* likewise */
+	/* A look at each, with its connection's certificate; NULL: none. */
+	void (*on_request)(const struct fake_request *request, const char *cert);
 	const char *cert_wanted; /* what the certificate of each request's connection must be; NULL: any */
 };
 extern struct fake_net fake_net;

@@ -135,6 +135,27 @@ static void nothing_is_sent_with_an_expired_certificate(void **state)
 	assert_int_equal(fake_link_count(), 0);
 }
 
+static void a_certificate_that_ends_while_it_connects_sends_nothing(void **state)
+{
+	struct shipment *one;
+	struct h2 *h2;
+
+	(void)state;
+	world_set_cert(TOPIC, "short", world_now_s() + 10);
+	world_load();
+	one = world_send(1);
+	h2 = fake_link(0);
+	world_pass_ms(10000);
+	fake_open(h2);
+	fake_turn();
+	assert_int_equal(fake_net.requests, 0);
+	expect(one, PUSH_TOPIC_STOP, PUSH_ANSWER_NO_CERTIFICATE);
+	world_pass_s(3);
+	assert_int_equal(fake_net.requests, 0);
+	assert_int_equal(fake_net.opened, 1);
+	assert_int_equal(fake_link_count(), 0);
+}
+
 static void a_clock_that_was_wrong_stops_nothing_for_good(void **state)
 {
 	size_t rooms;
@@ -373,6 +394,7 @@ int main(void)
 		cmocka_unit_test(each_step_to_the_end_is_known),
 		TEST(each_warning_is_written_once_and_the_last_two_raise_an_alarm),
 		TEST(nothing_is_sent_with_an_expired_certificate),
+		TEST(a_certificate_that_ends_while_it_connects_sends_nothing),
 		TEST(a_clock_that_was_wrong_stops_nothing_for_good),
 		TEST(a_new_certificate_takes_over_and_loses_nothing),
 		TEST(a_verdict_with_the_former_certificate_is_asked_for_again),

@@ -41,6 +41,7 @@ static enum wake_next to_ready(struct wake *wake)
 static enum wake_next to_wait(struct wake *wake, const struct wake_now *now, int64_t gap)
 {
 	wake->phase = WAKE_WAIT;
+	wake->is_due = false;
 	wake->when_s = now->now_s + (uint32_t)gap;
 	return WAKE_TO_WAIT;
 }
@@ -201,6 +202,7 @@ enum wake_next wake_order(struct wake *wake, enum wake_order order, enum push_cl
 enum wake_next wake_due(struct wake *wake)
 {
 	wake->is_dead = false; /* the store knows */
+	wake->is_due = true;
 	if (wake->open_seq != 0 && wake->class > PUSH_CLASS_NORMAL)
 		wake->class = PUSH_CLASS_NORMAL; /* it was probed before */
 	return to_ready(wake);
@@ -259,6 +261,8 @@ static bool is_time(struct wake *wake, const struct wake_now *now, const struct 
 		gap = now->settings->retry_max_s;
 	else if (wake->is_fresh && !wake->is_forced && !is_wanted(wake))
 		gap = restored_gap(wake, now, target);
+	else if (!wake->is_due && !wake->is_forced && !is_wanted(wake))
+		gap = retry_gap(now, wake->tries > 0 ? wake->tries - 1u : 0u); /* the new work is over */
 	if (gap == 0)
 		return true;
 	wake->is_fresh = false;
@@ -338,6 +342,7 @@ static enum wake_next answer_taken(struct wake *wake, const struct wake_now *now
 	const int64_t gap = is_rest ? rest_gap(now) : retry_gap(now, wake->tries);
 
 	forget_orders(wake);
+	wake->is_due = false;
 	wake->fails = 0;
 	wake->tries = one_more(wake->tries);
 	if (!wake->is_forced)

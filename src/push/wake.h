@@ -46,6 +46,7 @@ struct wake {
 	bool is_probe : 1;   /* ... or once */
 	bool is_dead : 1;    /* its token: WAIT is for a look at the store only */
 	bool is_dropped : 1; /* no push mends the work up to pushed_seq; WAIT likewise */
+	bool is_due : 1;     /* a gap is over: the same work is pushed for again */
 	bool is_resting : 1; /* in FLIGHT: it said meanwhile that it comes by itself */
 };
 

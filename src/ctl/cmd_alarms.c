@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl.h"
 
+enum { SHOWN = 1000 }; /* as many as the API gives */
+
 static void print(const struct ctl *ctl, const struct json_value *json)
 {
 	static const char *const columns[] = {"KIND", "SUBJECT", "COUNT", "LAST", "TEXT", NULL};
@@ -23,12 +25,17 @@ static void print(const struct ctl *ctl, const struct json_value *json)
 	}
 	table_print(table, ctl->out);
 	table_free(&table);
+	if (json_count(rows) == SHOWN)
+		fprintf(ctl->out, "(the latest %d; there may be more)\n", SHOWN);
 }
 
 int cmd_alarms(struct ctl *ctl, const struct args *args)
 {
+	char path[API_PATH_BYTES_MAX];
+
 	(void)args;
-	return api_show(ctl, "GET", "/api/v1/alarms", print);
+	(void)snprintf(path, sizeof(path), "/api/v1/alarms?limit=%d", SHOWN);
+	return api_show(ctl, "GET", path, print);
 }
 
 static void print_nothing(const struct ctl *ctl, const struct json_value *json)

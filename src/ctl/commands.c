@@ -90,7 +90,8 @@ static const struct command table[] = {
 		.run = cmd_token_add},
 	{"token", "list", "", "the names of the API tokens", NULL, 0, WORDS(0, 0), .run = cmd_token_list},
 	{"token", "revoke", "NAME", "end an API token", NULL, 0, WORDS(1, 1), .run = cmd_token_revoke},
-	{"help", NULL, "", "this text", NULL, 0, WORDS(0, 0), .run = cmd_help},
+	{"help", NULL, "[COMMAND]", "this text, or what one command wants", NULL, 0, WORDS(0, 2),
+		.run = cmd_help},
 	{"version", NULL, "", "the version", NULL, 0, WORDS(0, 0), .run = cmd_version},
 };
 
@@ -158,14 +159,26 @@ void commands_print_help(FILE *out)
 		"\n"
 		"  --ca FILE          who signed the certificate of an https URL (PEM)\n"
 		"  --json             print what the API answers, for programs\n"
-		"\nexit status: 0 done; 1 refused, the reason is told; 64 wrong usage; 66 a file cannot be\n"
-		"read; 69 pomonad does not answer\n");
+		"\nexit status: 0 done; 1 refused, the reason is told; 64 wrong usage; 65 a file holds\n"
+		"something else; 66 a file cannot be read; 69 pomonad does not answer; 71, 74 this host fails\n");
+}
+
+static bool is_name(const char *word)
+{
+	for (size_t i = 0; i < COUNT_OF(table); i++)
+		if (strcmp(table[i].name, word) == 0)
+			return true;
+	return false;
 }
 
 int cmd_help(struct ctl *ctl, const struct args *args)
 {
-	(void)args;
-	commands_print_help(ctl->out);
+	if (args == NULL || args->word_count == 0)
+		commands_print_help(ctl->out);
+	else if (is_name(args->words[0]))
+		commands_print_group(args->words[0], ctl->out);
+	else
+		return ctl_usage(ctl, "unknown command %s", args->words[0]);
 	return 0;
 }
 

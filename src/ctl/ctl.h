@@ -158,7 +158,10 @@ void table_add(struct table *table, const char *text);
 void table_add_json(struct table *table, const struct json_value *object, const char *key);
 void table_add_time(struct table *table, const struct json_value *object, const char *key,
 	int64_t now);
+/* On a terminal that is narrower than the table: as facts, row by row. */
 void table_print(const struct table *table, FILE *out);
+/* The same for a terminal of so many columns; 0: no terminal. */
+void table_print_within(const struct table *table, size_t columns, FILE *out);
 void table_free(struct table **table);
 
 /* A line "  key   value", the value cleaned. */

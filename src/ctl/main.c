@@ -76,6 +76,20 @@ static int run_leading(struct ctl *ctl, int argc, char *const *argv, bool *is_he
 	return rc == RC_OK ? 0 : ctl_usage(ctl, "%s", err.text);
 }
 
+/* The first word of several commands, without the second. */
+static int tell_group(const struct ctl *ctl, const char *name, const char *next)
+{
+	int status;
+
+	if (next != NULL && (strcmp(next, "--help") == 0 || strcmp(next, "-h") == 0)) {
+		commands_print_group(name, ctl->out);
+		return 0;
+	}
+	status = ctl_usage(ctl, "what of %s?", name);
+	commands_print_group(name, ctl->err);
+	return status;
+}
+
 static int dispatch(struct ctl *ctl, int argc, char *const *argv)
 {
 	const int leading = count_leading_options(argc, argv);
@@ -95,11 +109,8 @@ static int dispatch(struct ctl *ctl, int argc, char *const *argv)
 	command = commands_find(argc, argv, &used);
 	if (command != NULL)
 		return run_command(ctl, command, argc - used, argv + used);
-	if (commands_is_group(argv[0])) {
-		status = ctl_usage(ctl, "what of %s?", argv[0]);
-		commands_print_group(argv[0], ctl->err);
-		return status;
-	}
+	if (commands_is_group(argv[0]))
+		return tell_group(ctl, argv[0], argc > 1 ? argv[1] : NULL);
 	return ctl_usage(ctl, "unknown command %s", argv[0]);
 }
 

@@ -3,11 +3,15 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "ctl.h"
 #include "pomona/base/codec.h"
 
-enum { CELL_BYTES_MAX = 4096, FACT_BYTES_MAX = 8192, LABEL_COLUMNS = 24 };
+enum { CELL_BYTES_MAX = 4096, FACT_BYTES_MAX = 8192, LABEL_COLUMNS = 24, GAP_COLUMNS = 2 };
+
+static const char absent[] = "-";
 
 struct table {
 	const char *const *columns;
@@ -63,7 +67,7 @@ void table_add(struct table *table, const char *text)
 
 	if (table == NULL || table->is_failed)
 		return;
-	copy = clean_copy(text == NULL || text[0] == '\0' ? "-" : text);
+	copy = clean_copy(text == NULL || text[0] == '\0' ? absent : text);
 	if (copy == NULL || !make_room(table)) {
 		free(copy);
 		table->is_failed = true;
@@ -120,12 +124,32 @@ static void print_row(const struct table *table, const char *const *cells, const
 
 		fprintf(out, "%s", cells[i]);
 		if (!is_last)
-			fprintf(out, "%*s", (int)(widths[i] - used) + 2, "");
+			fprintf(out, "%*s", (int)(widths[i] - used) + GAP_COLUMNS, "");
 	}
 	fprintf(out, "\n");
 }
 
-void table_print(const struct table *table, FILE *out)
+static size_t width_of_all(const struct table *table, const size_t *widths)
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < table->column_count; i++)
+		width += widths[i] + (i > 0 ? GAP_COLUMNS : 0);
+	return width;
+}
+
+/* A line a cell, under the column's name; what is not there is left out. */
+static void print_as_facts(const struct table *table, FILE *out)
+{
+	for (size_t row = 0; row + table->column_count <= table->cell_count; row += table->column_count) {
+		fprintf(out, "%s", row > 0 ? "\n" : "");
+		for (size_t i = 0; i < table->column_count; i++)
+			if (strcmp(table->cells[row + i], absent) != 0)
+				fprintf(out, "%-*s  %s\n", LABEL_COLUMNS, table->columns[i], table->cells[row + i]);
+	}
+}
+
+void table_print_within(const struct table *table, size_t columns, FILE *out)
 {
 	size_t widths[TABLE_COLUMNS_MAX];
 
@@ -135,9 +159,28 @@ void table_print(const struct table *table, FILE *out)
 	}
 	for (size_t i = 0; i < table->column_count; i++)
 		widths[i] = width_of(table, i);
+	if (columns > 0 && table->cell_count > 0 && width_of_all(table, widths) > columns) {
+		print_as_facts(table, out);
+		return;
+	}
 	print_row(table, table->columns, widths, out);
 	for (size_t i = 0; i + table->column_count <= table->cell_count; i += table->column_count)
 		print_row(table, (const char *const *)&table->cells[i], widths, out);
+}
+
+/* 0: it is no terminal, or does not say. */
+static size_t terminal_columns(FILE *out)
+{
+	struct winsize size;
+
+	if (!isatty(fileno(out)) || ioctl(fileno(out), TIOCGWINSZ, &size) != 0)
+		return 0;
+	return size.ws_col;
+}
+
+void table_print(const struct table *table, FILE *out)
+{
+	table_print_within(table, terminal_columns(out), out);
 }
 
 void table_free(struct table **table)

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pushes and push certificates by API and pomonactl, with nobody behind the address of APNs."""
 
+import fcntl
 import json
 import os
 import pty
 import re
 import select
 import socket
+import struct
+import termios
+import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -335,10 +339,11 @@ def test_ctl_bounds_the_files_that_it_reads(server, files):
     assert result.returncode == 66 and "empty" in result.stderr
 
 
-def on_terminal(server, words, answer):
+def on_terminal(server, words, answer=b"", columns=0):
     """Runs pomonactl on a terminal of its own, types `answer` when it asks; its exit status and all that was shown."""
     child, terminal = pty.fork()
     if child == 0:
+        fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         os.execv(BIN / "pomonactl", ["pomonactl", "-c", str(server.conf_path), *map(str, words)])
     shown, is_asked = b"", False
     while select.select([terminal], [], [], 60)[0]:
@@ -418,6 +423,52 @@ def test_ctl_shows_how_waking_stands(server, make_device):
     assert device.udid not in server.ctl("devices", "--activity", "inactive").stdout
     text = server.ctl("status").stdout
     assert "no device is woken" in text and "0 inactive, 0 with a dead push token" in text
+
+
+def test_ctl_fits_its_tables_into_a_narrow_terminal(server, files):
+    server.ctl("pushcert", "set", files.one)
+    status, shown = on_terminal(server, ["pushcert", "list"], columns=300)
+    assert status == 0 and re.search(r"^TOPIC +ENDS +ENROLLMENTS .* SHA-256\r$", shown, re.MULTILINE), shown
+    status, shown = on_terminal(server, ["pushcert", "list"], columns=100)
+    assert status == 0 and re.search(rf"^TOPIC +{TOPIC}\r$", shown, re.MULTILINE), shown
+    assert max(map(len, shown.splitlines())) <= 100
+
+
+def test_ctl_tells_what_each_verb_wants(server):
+    for words in (["pushcert", "--help"], ["pushcert", "-h"], ["help", "pushcert"]):
+        result = server.ctl(*words)
+        assert re.findall(r"pushcert (\w+)", result.stdout) == ["set", "list", "remove", "test"] and not result.stderr
+    assert "--filter KEY=VALUE" in server.ctl("help", "push").stdout
+    result = server.ctl("help", "nothing", check=False)
+    assert result.returncode == 64 and "nothing" in result.stderr
+
+
+def test_ctl_shows_alarms_until_they_are_struck_out(woken):
+    assert "no alarms" in woken.server.ctl("alarms").stdout
+    device = woken.device()
+    woken.apns.set(reason="BadCertificate")
+    result = woken.server.ctl("pushcert", "test", device.udid, check=False)
+    assert result.returncode == 1 and "BadCertificate" in result.stdout and "what it means" in result.stdout
+    woken.apns.wait(lambda: woken.server.get("/api/v1/alarms")["alarms"], "an alarm")
+    alarm, = woken.server.get("/api/v1/alarms")["alarms"]
+    text = woken.server.ctl("alarms").stdout
+    assert alarm["kind"] in text and alarm["subject"] in text and alarm["text"] in text
+    assert woken.server.ctl("alarm", "clear", alarm["kind"], "another", check=False).returncode == 1
+    woken.server.ctl("alarm", "clear", alarm["kind"], alarm["subject"])
+    assert "no alarms" in woken.server.ctl("alarms").stdout
+
+
+def test_ctl_shows_what_became_of_the_last_push(woken):
+    device = woken.device()
+    woken.apns.set(reason="Unregistered", timestamp_ms=int(time.time() * 1000) + 3_600_000)
+    result = woken.server.ctl("push", device.udid, check=False)
+    assert result.returncode == 1 and re.search(r"410\s+Unregistered", result.stdout)
+    woken.apns.wait(lambda: woken.push_of(device)["token_dead_at"] is not None)
+    text = woken.server.ctl("device", "show", device.udid).stdout
+    assert re.search(r"^APNs status +410$", text, re.MULTILINE), text
+    for label in ("last push outcome", "push token dead", "APNs reason", "what it means"):
+        assert re.search(rf"^{label} ", text, re.MULTILINE), text
+    assert device.push_magic not in text
 
 
 def test_a_device_is_woken_once_to_learn_of_its_removal(woken):

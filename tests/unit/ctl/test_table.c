@@ -46,6 +46,53 @@ static void columns_are_aligned_by_characters(void **state)
 	table_free(&table);
 }
 
+static char *print_within(const struct table *table, size_t columns_max)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_non_null(out);
+	table_print_within(table, columns_max, out);
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+static void what_a_terminal_is_too_narrow_for_is_shown_as_facts(void **state)
+{
+	static const char wide[] =
+		"ID  NAME    N\n"
+		"A   J\xc3\xbcrgen  1\n"
+		"B   -       22\n";
+	static const char narrow[] =
+		"ID                        A\n"
+		"NAME                      J\xc3\xbcrgen\n"
+		"N                         1\n"
+		"\n"
+		"ID                        B\n"
+		"N                         22\n";
+	static const struct {
+		size_t columns;
+		const char *text;
+	} cases[] = {{0, wide}, {14, wide}, {13, narrow}, {1, narrow}};
+	struct table *table = table_new(columns);
+
+	(void)state;
+	table_add(table, "A");
+	table_add(table, "J\xc3\xbcrgen");
+	table_add(table, "1");
+	table_add(table, "B");
+	table_add(table, NULL);
+	table_add(table, "22");
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char *text = print_within(table, cases[i].columns);
+
+		assert_string_equal(text, cases[i].text);
+		free(text);
+	}
+	table_free(&table);
+}
+
 static void a_table_without_rows_shows_its_columns(void **state)
 {
 	struct table *table = table_new(columns);
@@ -114,6 +161,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(columns_are_aligned_by_characters),
+		cmocka_unit_test(what_a_terminal_is_too_narrow_for_is_shown_as_facts),
 		cmocka_unit_test(a_table_without_rows_shows_its_columns),
 		cmocka_unit_test(a_cell_cannot_reach_the_terminal_raw),
 		cmocka_unit_test(a_table_grows_with_its_rows),

@@ -41,6 +41,20 @@ static void on_tunnel(void *ctx, const char *why)
 	dial->done(dial->ctx, fd, "");
 }
 
+static void ask_proxy(struct h2_dial *dial)
+{
+	const struct h2_tunnel_params params = {.loop = dial->loop,
+		.fd = dial->fd,
+		.host = dial->host,
+		.port = dial->port,
+		.done = on_tunnel,
+		.ctx = dial};
+	struct err err;
+
+	if (h2_tunnel_start(&params, &dial->tunnel, &err) != RC_OK)
+		give_up(dial, err.text);
+}
+
 static void on_race(void *ctx, int fd, const char *why)
 {
 	struct h2_dial *dial = ctx;
@@ -57,9 +71,7 @@ static void on_race(void *ctx, int fd, const char *why)
 		return;
 	}
 	dial->fd = fd;
-	if (h2_tunnel_start(dial->loop, fd, dial->host, dial->port, on_tunnel, dial, &dial->tunnel,
-						&err) != RC_OK)
-		give_up(dial, err.text);
+	ask_proxy(dial);
 }
 
 static void on_addresses(void *ctx, const struct net_addresses *addresses, const char *why)
@@ -118,13 +130,16 @@ enum rc h2_dial_new(const struct h2_dial_params *params, struct h2_dial **dial_r
 
 enum rc h2_dial_start(struct h2_dial *dial, struct err *err)
 {
-	const char *host = dial->has_proxy ? dial->proxy_host : dial->host;
-	uint16_t port = dial->has_proxy ? dial->proxy_port : dial->port;
+	const struct resolver_params params = {.loop = dial->loop,
+		.host = dial->has_proxy ? dial->proxy_host : dial->host,
+		.port = dial->has_proxy ? dial->proxy_port : dial->port,
+		.done = on_addresses,
+		.ctx = dial};
 	struct net_addresses addresses;
 
-	if (resolver_read_address(host, port, &addresses))
+	if (resolver_read_address(params.host, params.port, &addresses))
 		return h2_race_start(dial->loop, &addresses, on_race, dial, &dial->race, err);
-	return resolver_start(dial->loop, host, port, on_addresses, dial, &dial->resolver, err);
+	return resolver_start(&params, &dial->resolver, err);
 }
 
 const char *h2_dial_step(const struct h2_dial *dial)

@@ -155,6 +155,7 @@ static void take_field(struct h2_session *session, struct h2_stream *stream, str
 			h2_stream_keep(stream, i, value);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the signature is the library's */
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
 	size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *ctx)
 {
@@ -294,6 +295,7 @@ static int before_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *c
 	return 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the signature is the library's */
 static ssize_t give_body(nghttp2_session *ng, int32_t id, uint8_t *out, size_t room,
 	uint32_t *flags, nghttp2_data_source *source, void *ctx)
 {

@@ -45,6 +45,7 @@ static BIO *bio_of(struct slice pem)
 }
 
 /* An encrypted key is refused; without this OpenSSL would ask on the terminal. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the signature is the library's */
 static int no_password(char *text, int size, int is_writing, void *ctx)
 {
 	(void)text;
@@ -151,56 +152,59 @@ static bool is_address(const char *host)
 	return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
-static void text_free(char **text)
+/* OpenSSL's macro casts the const away. */
+static bool tell_name(SSL *ssl, const char *host)
 {
-	free(*text);
+	char *name = strdup(host);
+	bool is_fine = name != NULL && SSL_set_tlsext_host_name(ssl, name) == 1;
+
+	free(name);
+	return is_fine;
 }
 
 /* Whose certificate the server must have; a name is told to it, an address is not (RFC 6066 3). */
 static bool set_host(SSL *ssl, const char *host)
 {
 	X509_VERIFY_PARAM *verify = SSL_get0_param(ssl);
-	AUTO(text_free) char *name = strdup(host); /* OpenSSL's macro casts the const away */
 
-	if (name == NULL)
-		return false;
 	X509_VERIFY_PARAM_set_hostflags(verify, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	if (is_address(host))
 		return X509_VERIFY_PARAM_set1_ip_asc(verify, host) == 1;
-	return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
+	return SSL_set1_host(ssl, host) == 1 && tell_name(ssl, host);
 }
 
-static enum rc context_start(struct h2_tls *tls, const struct h2_params *params, struct err *err)
+static enum rc start(struct h2_tls *tls, const struct h2_params *params, struct err *err)
 {
 	enum rc rc;
 
+	ERR_clear_error();
 	tls->context = SSL_CTX_new(TLS_client_method());
 	if (tls->context == NULL || !set_habits(tls->context))
 		return openssl_fault(err, "TLS");
 	rc = set_anchors(tls->context, params->ca_pem, err);
 	if (rc == RC_OK)
 		rc = set_own(tls->context, params, err);
-	return rc;
-}
-
-enum rc h2_tls_new(const struct h2_params *params, struct h2_tls **tls_r, struct err *err)
-{
-	AUTO(h2_tls_free) struct h2_tls *tls = calloc(1, sizeof(*tls));
-	enum rc rc;
-
-	*tls_r = NULL;
-	if (tls == NULL)
-		return err_set(err, RC_NO_MEMORY, "TLS");
-	ERR_clear_error();
-	rc = context_start(tls, params, err);
 	if (rc != RC_OK)
 		return rc;
 	tls->ssl = SSL_new(tls->context);
 	if (tls->ssl == NULL || !set_host(tls->ssl, params->host))
 		return openssl_fault(err, "TLS");
-	*tls_r = tls;
-	tls = NULL; /* moved to the caller */
 	return RC_OK;
+}
+
+enum rc h2_tls_new(const struct h2_params *params, struct h2_tls **tls_r, struct err *err)
+{
+	struct h2_tls *tls = calloc(1, sizeof(*tls));
+	enum rc rc;
+
+	*tls_r = NULL;
+	if (tls == NULL)
+		return err_set(err, RC_NO_MEMORY, "TLS");
+	rc = start(tls, params, err);
+	if (rc != RC_OK)
+		h2_tls_free(&tls);
+	*tls_r = tls;
+	return rc;
 }
 
 enum rc h2_tls_attach(struct h2_tls *tls, int fd, struct err *err)

@@ -178,19 +178,19 @@ static void write_request(struct h2_tunnel *tunnel, const char *host, uint16_t p
 	tunnel->request_len = (size_t)len;
 }
 
-enum rc h2_tunnel_start(struct net_loop *loop, int fd, const char *host, uint16_t port,
-	void (*done)(void *ctx, const char *why), void *ctx, struct h2_tunnel **tunnel_r, struct err *err)
+enum rc h2_tunnel_start(const struct h2_tunnel_params *params, struct h2_tunnel **tunnel_r,
+	struct err *err)
 {
 	AUTO(h2_tunnel_free) struct h2_tunnel *tunnel = calloc(1, sizeof(*tunnel));
 
 	*tunnel_r = NULL;
 	if (tunnel == NULL)
 		return err_set(err, RC_NO_MEMORY, "proxy: out of memory");
-	tunnel->fd = fd;
-	tunnel->done = done;
-	tunnel->ctx = ctx;
-	write_request(tunnel, host, port);
-	if (net_watch_new(loop, fd, on_ready, tunnel, &tunnel->watch) != RC_OK ||
+	tunnel->fd = params->fd;
+	tunnel->done = params->done;
+	tunnel->ctx = params->ctx;
+	write_request(tunnel, params->host, params->port);
+	if (net_watch_new(params->loop, params->fd, on_ready, tunnel, &tunnel->watch) != RC_OK ||
 		net_watch_set(tunnel->watch, NET_WRITABLE) != RC_OK)
 		return err_set(err, RC_NO_MEMORY, "proxy: out of memory");
 	*tunnel_r = tunnel;

@@ -19,14 +19,20 @@ enum rc h2_tunnel_read_proxy(const char *text, char host[static RESOLVER_HOST_BY
 /* Pure: what the proxy's reply, up to the empty line, means. RC_OK: it agrees. RC_DENIED, RC_INVALID. */
 enum rc h2_tunnel_read_reply(struct slice head, struct err *err) MUST_USE;
 
+struct h2_tunnel_params {
+	struct net_loop *loop;
+	int fd;           /* borrowed until `done` */
+	const char *host; /* copied */
+	uint16_t port;
+	/* Once, from the loop; may free the tunnel: NULL, or why not. */
+	void (*done)(void *ctx, const char *why);
+	void *ctx;
+};
+
 struct h2_tunnel;
-/*
- * Borrows the socket until `done`, which comes once, from the loop, and may free the tunnel: NULL, or why not.
- * RC_NO_MEMORY.
- */
-enum rc h2_tunnel_start(struct net_loop *loop, int fd, const char *host, uint16_t port,
-	void (*done)(void *ctx, const char *why), void *ctx, struct h2_tunnel **tunnel_r, struct err *err)
-	MUST_USE;
+/* RC_NO_MEMORY. */
+enum rc h2_tunnel_start(const struct h2_tunnel_params *params, struct h2_tunnel **tunnel_r,
+	struct err *err) MUST_USE;
 void h2_tunnel_free(struct h2_tunnel **tunnel);
 
 #endif

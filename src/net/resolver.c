@@ -193,32 +193,37 @@ static void on_looked_up(void *ctx, unsigned ready)
 	resolver->done(resolver->ctx, &lookup->addresses, why.text); /* may free the resolver */
 }
 
-enum rc resolver_start(struct net_loop *loop, const char *host, uint16_t port,
-	void (*done)(void *ctx, const struct net_addresses *addresses, const char *why), void *ctx,
-	struct resolver **resolver_r, struct err *err)
+static enum rc start(struct resolver *resolver, const struct resolver_params *params,
+	struct err *err)
 {
-	AUTO(resolver_free) struct resolver *resolver = NULL;
+	resolver->done = params->done;
+	resolver->ctx = params->ctx;
+	resolver->lookup = lookup_new(params->host, params->port);
+	if (resolver->lookup == NULL ||
+		net_watch_new(params->loop, resolver->lookup->fd, on_looked_up, resolver, &resolver->watch) !=
+			RC_OK ||
+		net_watch_set(resolver->watch, NET_READABLE) != RC_OK)
+		return err_set(err, RC_NO_MEMORY, "name %s: out of memory", params->host);
+	return lookup_start(resolver->lookup, err);
+}
+
+enum rc resolver_start(const struct resolver_params *params, struct resolver **resolver_r,
+	struct err *err)
+{
+	struct resolver *resolver;
 	enum rc rc;
 
 	*resolver_r = NULL;
-	if (strlen(host) > RESOLVER_HOST_BYTES_MAX)
+	if (strlen(params->host) > RESOLVER_HOST_BYTES_MAX)
 		return err_set(err, RC_LIMIT, "name: longer than %d bytes", RESOLVER_HOST_BYTES_MAX);
 	resolver = calloc(1, sizeof(*resolver));
 	if (resolver == NULL)
-		return err_set(err, RC_NO_MEMORY, "name %s: out of memory", host);
-	resolver->done = done;
-	resolver->ctx = ctx;
-	resolver->lookup = lookup_new(host, port);
-	if (resolver->lookup == NULL ||
-		net_watch_new(loop, resolver->lookup->fd, on_looked_up, resolver, &resolver->watch) != RC_OK ||
-		net_watch_set(resolver->watch, NET_READABLE) != RC_OK)
-		return err_set(err, RC_NO_MEMORY, "name %s: out of memory", host);
-	rc = lookup_start(resolver->lookup, err);
+		return err_set(err, RC_NO_MEMORY, "name %s: out of memory", params->host);
+	rc = start(resolver, params, err);
 	if (rc != RC_OK)
-		return rc;
+		resolver_free(&resolver);
 	*resolver_r = resolver;
-	resolver = NULL; /* moved to the caller */
-	return RC_OK;
+	return rc;
 }
 
 void resolver_free(struct resolver **resolver)

@@ -35,14 +35,19 @@ bool resolver_read_address(const char *host, uint16_t port, struct net_addresses
  * one attempt. */
 void resolver_take(const struct addrinfo *found, struct net_addresses *addresses_r);
 
+struct resolver_params {
+	struct net_loop *loop;
+	const char *host; /* copied */
+	uint16_t port;
+	/* Once, from the loop; may free the resolver: addresses, or none and why. */
+	void (*done)(void *ctx, const struct net_addresses *addresses, const char *why);
+	void *ctx;
+};
+
 struct resolver;
-/*
- * `done` comes once, from the loop, and may free the resolver: addresses, or none and why.
- * RC_BUSY: too many lookups hang. RC_LIMIT: the name is too long. RC_NO_MEMORY, RC_IO.
- */
-enum rc resolver_start(struct net_loop *loop, const char *host, uint16_t port,
-	void (*done)(void *ctx, const struct net_addresses *addresses, const char *why), void *ctx,
-	struct resolver **resolver_r, struct err *err) MUST_USE;
+/* RC_BUSY: too many lookups hang. RC_LIMIT: the name is too long. RC_NO_MEMORY, RC_IO. */
+enum rc resolver_start(const struct resolver_params *params, struct resolver **resolver_r,
+	struct err *err) MUST_USE;
 /* The result of a lookup under way goes nowhere. */
 void resolver_free(struct resolver **resolver);
 

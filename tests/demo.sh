@@ -29,9 +29,10 @@ parse_arguments()
 		case $argument in
 		--once) is_once=true ;;
 		'' | *[!0-9]*) die "usage: ./dev demo [N] [--once]" ;;
-		*) count=$argument ;;
+		*) count=$((10#$argument)) ;;
 		esac
 	done
+	((count > 0)) || die "usage: ./dev demo [N] [--once], N from 1"
 }
 
 clean_up()
@@ -106,19 +107,14 @@ start_devices()
 	pids+=($!)
 }
 
-# The ids of the enrolled devices, one a line.
-device_ids()
-{
-	ctl --json devices --state enrolled | /usr/bin/python3 -c '
-import json, sys
-for device in json.load(sys.stdin)["devices"]:
-    if device["kind"] in ("device", "byod_device"):
-        print(device["id"])'
-}
-
 is_every_device_enrolled()
 {
-	(($(device_ids | wc -l) >= count))
+	kill -0 "${pids[1]}" 2>/dev/null || die "pomona-sim ended"
+	ctl --json status | /usr/bin/python3 -c '
+import json, sys
+rows = json.load(sys.stdin)["enrollments"]
+devices = [row["count"] for row in rows if row["kind"] in ("device", "byod_device") and row["state"] == "enrolled"]
+sys.exit(sum(devices) < int(sys.argv[1]))' "$count"
 }
 
 # watch_answers UUID: a line each half second until every device has answered.
@@ -181,8 +177,7 @@ run_once()
 
 	wait_until "$((ENROLLED_SECONDS + count / 20))" "$count devices to enroll" is_every_device_enrolled
 	echo "$count devices are enrolled and asleep. DeviceInformation to all:"
-	mapfile -t ids < <(device_ids)
-	uuid=$(ctl --json send DeviceInformation "${ids[@]}" | /usr/bin/python3 -c '
+	uuid=$(ctl --json send DeviceInformation --all | /usr/bin/python3 -c '
 import json, sys
 print(json.load(sys.stdin)["uuid"])')
 	watch_answers "$uuid"

@@ -40,7 +40,7 @@ static struct history {
 	struct jitter dice;
 	struct device devices[DEVICES];
 	size_t log_at;
-	enum rc read_rc, submit_rc;
+	enum rc read_rc, scan_rc, submit_rc;
 	unsigned pushes, reasons_new, reasons_again;
 } h;
 
@@ -68,8 +68,8 @@ enum rc __wrap_push_target_read(struct txn *txn, int64_t id, struct push_target 
 enum rc __wrap_push_work_since(struct txn *txn, struct push_cursor *cursor, struct push_work *rows,
 	size_t max, size_t *count_r, struct err *err)
 {
-	if (h.read_rc != RC_OK)
-		return err_set(err, h.read_rc, "told to fail");
+	if (h.scan_rc != RC_OK)
+		return err_set(err, h.scan_rc, "told to fail");
 	return __real_push_work_since(txn, cursor, rows, max, count_r, err);
 }
 
@@ -243,7 +243,7 @@ static void do_enqueue(void)
 	const size_t first = roll(DEVICES);
 	const size_t count = 1 + roll((unsigned)(DEVICES - first));
 	const int priority = roll(3) == 0 ? COMMAND_PRIORITY_URGENT : COMMAND_PRIORITY_NORMAL;
-	const int64_t not_after = roll(8) == 0 ? clock_unix_s(&h.w->clock) + 1 + roll(4000) : 0;
+	const int64_t not_after = roll(3) == 0 ? clock_unix_s(&h.w->clock) + 1 + roll(100) : 0;
 
 	(void)world_send(h.w, h.devices[first].id, count, priority, not_after);
 	poke();
@@ -358,6 +358,7 @@ static void do_crash(void)
 static void heal(void)
 {
 	h.read_rc = RC_OK;
+	h.scan_rc = RC_OK;
 	h.submit_rc = RC_OK;
 	fake_verdict(WORLD_TOPIC, TOPICS_TAKEN); /* and nobody says so */
 }
@@ -414,6 +415,7 @@ static void do_faults(void)
 	static const enum rc rcs[] = {RC_OK, RC_OK, RC_IO, RC_BUSY, RC_NO_MEMORY};
 
 	h.read_rc = rcs[roll(5)];
+	h.scan_rc = rcs[roll(5)];
 	h.submit_rc = rcs[roll(5)];
 }
 

@@ -139,6 +139,22 @@ static void test_work_during_a_flight_is_one_more_push_after_it(void **state)
 	assert_int_equal(c->next, WAKE_TO_WAIT);
 }
 
+static void test_newer_work_that_is_over_before_its_turn_repeats_nothing(void **state)
+{
+	struct case_ *c = *state;
+
+	work(c, 5);
+	push(c);
+	work(c, 6);
+	c->target.open_seq = 5; /* the newer one is cancelled */
+	assert_int_equal(look(c), WAKE_NO_PUSH);
+	assert_int_equal(c->next, WAKE_TO_WAIT);
+	assert_gap(c, FIRST_S);
+	wait_over(c);
+	push(c);
+	assert_gap(c, 2 * FIRST_S);
+}
+
 static void test_urgent_work_moves_ahead(void **state)
 {
 	struct case_ *c = *state;
@@ -810,6 +826,7 @@ int main(void)
 		TEST(test_new_work_is_pushed_for_at_once),
 		TEST(test_work_that_is_pushed_for_is_not_new),
 		TEST(test_work_during_a_flight_is_one_more_push_after_it),
+		TEST(test_newer_work_that_is_over_before_its_turn_repeats_nothing),
 		TEST(test_urgent_work_moves_ahead),
 		TEST(test_no_push_for_work_that_is_over),
 		TEST(test_nobody_without_a_token_is_pushed_to),

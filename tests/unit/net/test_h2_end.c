@@ -292,6 +292,24 @@ static void a_fault_of_the_protocol_ends_it_and_is_told_to_the_peer(void **state
 	assert_int_equal(asks[0].fate, H2_LOST);
 }
 
+/* What was refused may run elsewhere by now: it cannot be taken back (RFC 9113 6.8). */
+static void a_goaway_whose_last_stream_grows_is_a_fault_of_the_protocol(void **state)
+{
+	struct talk *talk = *state;
+	struct peer_line *line = ask_raw(talk);
+	struct buf out;
+
+	buf_init(&out, FRAME_HEAD_BYTES * 10);
+	frame_add_goaway(&out, 1, NGHTTP2_NO_ERROR, "");
+	frame_add_goaway(&out, 3, NGHTTP2_NO_ERROR, "");
+	peer_send(line, out.ptr, out.len);
+	buf_fini(&out);
+	talk_wait(talk, talk_is_over);
+	assert_int_equal(talk->goaways, 1);
+	assert_int_equal(talk->end, H2_END_PROTOCOL);
+	assert_int_equal(asks[0].fate, H2_LOST);
+}
+
 static void answer_http_1(struct peer_line *line)
 {
 	const char text[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -414,6 +432,7 @@ int main(void)
 		TALK_TEST(freed_while_the_lost_are_handed_back_it_says_no_more),
 		TALK_TEST(a_peer_that_closes_amid_a_frame_is_just_closed),
 		TALK_TEST(a_fault_of_the_protocol_ends_it_and_is_told_to_the_peer),
+		TALK_TEST(a_goaway_whose_last_stream_grows_is_a_fault_of_the_protocol),
 		TALK_TEST(a_peer_that_speaks_http_1_is_a_fault_of_the_protocol),
 		TALK_TEST(a_flood_of_pings_ends_it),
 		TALK_TEST(a_silent_connection_is_pinged_and_lives),

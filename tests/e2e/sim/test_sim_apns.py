@@ -2,6 +2,9 @@
 """APNs as the simulator plays it, judged by curl and by an HTTP/2 client of python3-h2 and Python's ssl."""
 
 import json
+import os
+import resource
+import select
 import signal
 import socket
 import ssl
@@ -414,6 +417,37 @@ def test_what_is_no_http2_is_hung_up_on_and_others_do_not_mind(client):
     assert client.push().status == 200
 
 
+def test_many_small_records_at_once_are_all_read(client):
+    apns = client.apns
+    assert client.push().status == 200
+    apns.process.send_signal(signal.SIGSTOP)
+    streams = [client.send() for _ in range(100)]
+    apns.process.send_signal(signal.SIGCONT)
+    assert {client.answer(stream).status for stream in streams} == {200}
+
+
+def test_past_its_bound_a_connection_is_closed_at_once(apns):
+    connect = [socket.create_connection(("127.0.0.1", apns.port), timeout=60) for _ in range(1025)]
+    assert connect[1024].recv(1) == b""
+    for each in connect:
+        each.close()
+    apns.wait(lambda: apns.stats()["open"] == 0)
+    with H2Client(apns) as client:
+        assert client.push().status == 200
+
+
+def test_without_descriptors_it_waits_for_some_to_be_free(apns):
+    assert apns.stats()["open"] == 0  # the control connection is there
+    highest = max(int(name) for name in os.listdir(f"/proc/{apns.process.pid}/fd"))
+    resource.prlimit(apns.process.pid, resource.RLIMIT_NOFILE, (highest + 3, highest + 3))
+    connect = [socket.create_connection(("127.0.0.1", apns.port), timeout=60) for _ in range(5)]
+    apns.wait(lambda: apns.stats()["open"] == 2)
+    for each in connect:
+        each.close()
+    with H2Client(apns) as client:
+        assert client.push().status == 200
+
+
 # Control
 
 def test_people_set_faults_by_words(client):
@@ -446,16 +480,52 @@ def test_the_control_socket_is_for_its_owner_and_answers_line_by_line(apns):
     assert "error" in answers[2]
 
 
-def test_a_line_past_the_bound_ends_the_control_connection(apns):
+@pytest.mark.parametrize("size, is_answered", [(65535, True), (65536, False)])
+def test_a_line_past_the_bound_ends_the_control_connection(apns, size, is_answered):
     with socket.socket(socket.AF_UNIX) as plain:
         plain.settimeout(60)
         plain.connect(str(apns.socket_path))
         try:
-            plain.sendall(b"x" * 70000)
-            assert plain.recv(1) == b""
+            plain.sendall(b"x" * size + b"\n")
+            answer = plain.makefile("rb").readline()
         except (BrokenPipeError, ConnectionResetError):
-            pass
+            answer = b""
+    assert (b"error" in answer) == is_answered
     assert apns.stats()["pushes"] == 0
+
+
+def test_who_asks_and_does_not_read_holds_up_himself_only(make_apns):
+    apns = make_apns("--keep", "1000")
+    with H2Client(apns) as client:
+        for stream in [client.send() for _ in range(1000)]:
+            client.answer(stream)
+    with socket.socket(socket.AF_UNIX) as plain:
+        plain.connect(str(apns.socket_path))
+        plain.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                plain.sendall(b'{"do":"pushes"}\n')
+        assert apns.stats()["pushes"] == 1000
+
+
+def test_so_many_may_ask_at_a_time_and_the_next_has_to_wait(apns):
+    def ask():
+        with socket.socket(socket.AF_UNIX) as plain:
+            plain.settimeout(60)
+            plain.connect(str(apns.socket_path))
+            plain.sendall(b'{"do":"stats"}\n')
+            return plain.makefile("rb")
+
+    served = []
+    for _ in range(32):
+        served.append(ask())
+        assert b"pushes" in served[-1].readline()
+    waiting = ask()
+    assert not select.select([waiting], [], [], 0)[0]
+    served.pop().close()
+    assert b"pushes" in waiting.readline()
+    for each in (*served, waiting):
+        each.close()
 
 
 def test_a_second_simulator_does_not_take_the_socket_of_the_first(apns):

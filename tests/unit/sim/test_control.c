@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "control.h"
+#include "pomona/base/codec.h"
 #include "pomona/json/json.h"
 
 enum { KEPT = 4, NOW_MS = 1700000000 };
@@ -301,6 +302,51 @@ static void each_wrong_line_is_told_and_changes_nothing(void **state)
 	assert_int_equal(push_good(fixture).status, 200);
 }
 
+static void what_was_pushed_is_told_in_utf8_whatever_it_was(void **state)
+{
+	static char topic[300];
+	const struct apns_peer peer = {.has_cert = true, .uid = TOPIC};
+	struct fixture *fixture = *state;
+	AUTO(json_free) struct json_value *answer = NULL;
+	struct apns_request request = {.fields = {[APNS_FIELD_METHOD] = SLICE_LITERAL("POST"),
+																																	[APNS_FIELD_PATH] = SLICE_LITERAL("/3/device/" TOKEN),
+																																	[APNS_FIELD_TOPIC] = slice_of(topic, sizeof(topic))},
+		.present = 1u << APNS_FIELD_METHOD | 1u << APNS_FIELD_PATH | 1u << APNS_FIELD_TOPIC};
+	struct apns_taken taken;
+	const struct json_value *row;
+
+	memset(topic, 0xff, sizeof(topic));
+	apns_take(&fixture->apns, &request, &peer, 7, NOW_MS, &taken);
+	assert_int_equal(taken.status, 400);
+	answer = ask(fixture, "{\"do\":\"pushes\"}");
+	row = json_at(json_get(answer, "pushes"), 0);
+	assert_true(utf8_is_valid(json_string(json_get(row, "topic"))));
+	assert_true(slice_is_str(json_string(json_get(row, "reason")), "BadTopic"));
+}
+
+static enum rc set_rule(struct fixture *fixture, uint32_t number, unsigned status)
+{
+	const struct apns_rule rule = {.token = slice_of(&number, sizeof(number)),
+		.status = status,
+		.reason = "Unregistered",
+		.timestamp_ms = -1,
+		.retry_after_s = -1};
+
+	return apns_rule_set(&fixture->apns, &rule, NULL);
+}
+
+static void rules_are_bounded(void **state)
+{
+	struct fixture *fixture = *state;
+
+	for (uint32_t i = 0; i < APNS_RULES_MAX; i++)
+		assert_int_equal(set_rule(fixture, i, 410), RC_OK);
+	assert_int_equal(set_rule(fixture, APNS_RULES_MAX, 410), RC_LIMIT);
+	assert_int_equal(set_rule(fixture, 7, 400), RC_OK);
+	assert_int_equal(set_rule(fixture, 8, 200), RC_OK);
+	assert_int_equal(set_rule(fixture, APNS_RULES_MAX, 410), RC_OK);
+}
+
 int main(void)
 {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -315,6 +361,8 @@ int main(void)
 		WITH(a_refused_push_is_not_remembered),
 		WITH(ids_are_echoed_or_made_and_never_twice_the_same),
 		WITH(each_wrong_line_is_told_and_changes_nothing),
+		WITH(what_was_pushed_is_told_in_utf8_whatever_it_was),
+		WITH(rules_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -509,18 +509,24 @@ def test_who_asks_and_does_not_read_holds_up_himself_only(make_apns):
 
 
 def test_so_many_may_ask_at_a_time_and_the_next_has_to_wait(apns):
-    def ask():
+    def ask(file):
+        file.write(b'{"do":"stats"}\n')
+        file.flush()
+        return file
+
+    def connect():
         with socket.socket(socket.AF_UNIX) as plain:
             plain.settimeout(60)
             plain.connect(str(apns.socket_path))
-            plain.sendall(b'{"do":"stats"}\n')
-            return plain.makefile("rb")
+            return plain.makefile("rwb")
 
     served = []
     for _ in range(32):
-        served.append(ask())
-        assert b"pushes" in served[-1].readline()
-    waiting = ask()
+        served.append(connect())
+        assert b"pushes" in ask(served[-1]).readline()
+    waiting = ask(connect())
+    for _ in range(3):  # it has had its turn
+        assert b"pushes" in ask(served[0]).readline()
     assert not select.select([waiting], [], [], 0)[0]
     served.pop().close()
     assert b"pushes" in waiting.readline()

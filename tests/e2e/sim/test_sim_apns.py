@@ -509,27 +509,24 @@ def test_who_asks_and_does_not_read_holds_up_himself_only(make_apns):
 
 
 def test_so_many_may_ask_at_a_time_and_the_next_has_to_wait(apns):
-    def ask(file):
-        file.write(b'{"do":"stats"}\n')
-        file.flush()
-        return file
-
     def connect():
-        with socket.socket(socket.AF_UNIX) as plain:
-            plain.settimeout(60)
-            plain.connect(str(apns.socket_path))
-            return plain.makefile("rwb")
+        plain = socket.socket(socket.AF_UNIX)
+        plain.settimeout(60)
+        plain.connect(str(apns.socket_path))
+        plain.sendall(b'{"do":"stats"}\n')
+        return plain
 
     served = []
     for _ in range(32):
         served.append(connect())
-        assert b"pushes" in ask(served[-1]).readline()
-    waiting = ask(connect())
-    for _ in range(3):  # it has had its turn
-        assert b"pushes" in ask(served[0]).readline()
+        assert b"pushes" in served[-1].recv(65536)
+    waiting = connect()
+    for _ in range(3):  # he has had his turn
+        served[0].sendall(b'{"do":"stats"}\n')
+        assert b"pushes" in served[0].recv(65536)
     assert not select.select([waiting], [], [], 0)[0]
     served.pop().close()
-    assert b"pushes" in waiting.readline()
+    assert b"pushes" in waiting.recv(65536)
     for each in (*served, waiting):
         each.close()
 

@@ -51,6 +51,9 @@ static enum rc read_filter(struct call *call, const struct json_value *object,
 	if (words.state.len + words.kind.len + words.serial_number.len + words.activity.len == 0)
 		return api_call_invalid(call, err, "filter",
 			"name at least one of state, kind, serial_number, activity; or give \"all\": true");
+	/* a script's variable that is not set must not mean everybody */
+	if (words.serial_number.ptr != NULL && words.serial_number.len == 0)
+		return api_call_invalid(call, err, "serial_number", "must not be empty");
 	return api_filter_read(call, &words, filter, err);
 }
 

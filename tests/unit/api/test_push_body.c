@@ -92,6 +92,8 @@ static void a_body_that_breaks_a_rule_names_the_field(void **state)
 		{"{\"filter\": {}}", "filter", "at least one"},
 		{"{\"filter\": {\"kind\": null}}", "filter", "at least one"},
 		{"{\"filter\": {\"serial_number\": \"\"}}", "filter", "at least one"},
+		{"{\"filter\": {\"state\": \"enrolled\", \"serial_number\": \"\"}}", "serial_number", "empty"},
+		{"{\"filter\": {\"state\": \"\", \"kind\": \"user\"}}", "state", "must be"},
 		{"{\"filter\": {\"surprise\": \"x\"}}", "filter", "surprise"},
 		{"{\"filter\": {\"kind\": 7}}", "filter", "kind"},
 		{"{\"filter\": {\"kind\": \"toaster\"}}", "kind", "byod_device"},

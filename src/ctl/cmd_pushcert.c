@@ -76,6 +76,10 @@ static int read_upload(const struct ctl *ctl, const struct args *args, struct up
 	status = read_pem(ctl, args->words[0], &upload->certificate);
 	if (status == 0 && args->word_count > 1)
 		status = read_pem(ctl, args->words[1], &upload->key);
+	if (status == 0 && upload->certificate.len + upload->key.len > PUSH_CERT_PEM_BYTES_MAX)
+		return ctl_fail(ctl, EX_DATAERR, "%s and %s have %zu bytes together, want at most %d",
+			args->words[0], args->words[1], upload->certificate.len + upload->key.len,
+			PUSH_CERT_PEM_BYTES_MAX);
 	return status == 0 ? read_password(ctl, args, upload) : status;
 }
 
@@ -121,6 +125,9 @@ int cmd_pushcert_set(struct ctl *ctl, const struct args *args)
 		print_set(ctl, answer.json);
 	if (answer.status == 409)
 		fprintf(ctl->err, "           --force takes it all the same\n");
+	if (answer.status == 400 && args->word_count == 1 &&
+		slice_is_str(json_string(json_get(answer.json, "field")), "key"))
+		fprintf(ctl->err, "           the key may stand in a second file: pushcert set FILE KEY\n");
 	answer_fini(&answer);
 	upload_fini(&upload);
 	return status;

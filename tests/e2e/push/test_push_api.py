@@ -330,6 +330,14 @@ def test_ctl_bounds_the_files_that_it_reads(server, files):
     for size, status in ((65536, 0), (65537, 66)):
         files.one.write_bytes(text + b"\n" * (size - len(text)))
         assert server.ctl("pushcert", "set", files.one, check=False).returncode == status
+    text, key = files.certificate.read_bytes(), files.key.read_bytes()
+    for size, status in ((65536, 0), (65537, 65), (131072, 65)):
+        key_size = min(size - len(text), 65536)
+        files.key.write_bytes(key.ljust(key_size, b"\n"))
+        files.certificate.write_bytes(text.ljust(size - key_size, b"\n"))
+        result = server.ctl("pushcert", "set", files.certificate, files.key, check=False)
+        assert result.returncode == status and (status == 0 or "together" in result.stderr), result
+    files.certificate.write_bytes(text)
     words = ["pushcert", "set", files.certificate, files.encrypted, "--password-file", files.password]
     for size, status in ((4096, 1), (4097, 66)):  # the server wants at most 1024
         files.password.write_bytes(b"x" * size)
@@ -385,6 +393,8 @@ def test_ctl_says_what_is_wrong_with_a_file(server, files, tmp_path):
     result = server.ctl("pushcert", "set", binary, check=False)
     assert result.returncode == 65 and "openssl pkcs12" in result.stderr
     assert server.ctl("pushcert", "set", tmp_path / "nowhere", check=False).returncode == 66
+    result = server.ctl("pushcert", "set", files.certificate, check=False)
+    assert result.returncode == 1 and "second file" in result.stderr
     binary.write_bytes(files.one.read_bytes() + b"\n" * 65536)
     result = server.ctl("pushcert", "set", binary, check=False)
     assert result.returncode == 66 and "65536" in result.stderr

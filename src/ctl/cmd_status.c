@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "ctl.h"
+#include "pomona/base/codec.h"
 
 enum { SOON_DAYS = 30 };
 
@@ -90,6 +91,16 @@ static void print_listener(const struct ctl *ctl, const struct json_value *liste
 		number(replies, "4xx"), number(replies, "5xx"));
 }
 
+static const char *advice_on(const struct json_value *certificate, int64_t now)
+{
+	int64_t end;
+
+	if (time_parse(slice_of_str(json_text(certificate, "not_after")), &end, NULL) == RC_OK &&
+		end <= now)
+		return "has ended: renew it";
+	return number(certificate, "days_left") < SOON_DAYS ? "renew it soon" : "ok";
+}
+
 static void print_certificates(const struct ctl *ctl, const struct json_value *rows)
 {
 	static const char *const columns[] = {"CERTIFICATE", "ENDS", "SUBJECT", "", NULL};
@@ -101,7 +112,7 @@ static void print_certificates(const struct ctl *ctl, const struct json_value *r
 		table_add_json(table, row, "what");
 		table_add_time(table, row, "not_after", ctl->now);
 		table_add_json(table, row, "subject");
-		table_add(table, number(row, "days_left") < SOON_DAYS ? "renew it soon" : "ok");
+		table_add(table, advice_on(row, ctl->now));
 	}
 	fprintf(ctl->out, "\n");
 	table_print(table, ctl->out);

@@ -435,6 +435,16 @@ def test_ctl_shows_how_waking_stands(server, make_device):
     assert "no device is woken" in text and "0 inactive, 0 with a dead push token" in text
 
 
+def test_ctl_tells_a_certificate_that_ended_from_one_that_ends_soon(woken, files):
+    topic = r"^push .*" + re.escape(TOPIC)
+    for days, says in ((365, "ok"), (29, "renew it soon"), (6 / 86400, "has ended: renew it")):
+        cert = PushCert(TOPIC, ends_days=days)
+        files.one.write_text(cert.pem + cert.key_pem())
+        woken.server.ctl("pushcert", "set", files.one, "--force")
+        woken.apns.wait(lambda says=says: re.search(topic + f".*  {says}$", woken.server.ctl("status").stdout,
+                                                    re.MULTILINE), says)
+
+
 def test_ctl_fits_its_tables_into_a_narrow_terminal(server, files):
     server.ctl("pushcert", "set", files.one)
     status, shown = on_terminal(server, ["pushcert", "list"], columns=300)

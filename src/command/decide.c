@@ -127,7 +127,10 @@ static enum rc give_next(const struct turn *turn)
 		turn->outcome->content_type = OUTCOME_PLIST_TYPE;
 	if (rc != RC_NOT_FOUND)
 		return rc;
-	return is_held ? tell_held(turn) : RC_OK;
+	if (is_held)
+		return tell_held(turn);
+	turn->outcome->contact = OUTCOME_CONTACT_DRAINED;
+	return RC_OK;
 }
 
 static enum rc take_turn(const struct turn *turn)
@@ -201,7 +204,7 @@ enum rc result_try_idle(struct txn *txn, const struct credential *credential,
 	if (rc != RC_OK || is_open)
 		return rc;
 	outcome->channel_id = sender.channel.id;
-	outcome->contact = OUTCOME_CONTACT_MESSAGE;
+	outcome->contact = OUTCOME_CONTACT_DRAINED;
 	*is_answered_r = true;
 	return RC_OK;
 }

@@ -137,6 +137,7 @@ static void reply_refusal(struct http_request *request, unsigned status, enum re
 
 static const enum push_contact_kind contact_kinds[] = {
 	[OUTCOME_CONTACT_MESSAGE] = PUSH_CONTACT_MESSAGE,
+	[OUTCOME_CONTACT_DRAINED] = PUSH_CONTACT_DRAINED,
 	[OUTCOME_CONTACT_RESTING] = PUSH_CONTACT_RESTING,
 	[OUTCOME_CONTACT_HELD] = PUSH_CONTACT_HELD,
 	[OUTCOME_CONTACT_TOKEN] = PUSH_CONTACT_TOKEN,

@@ -24,7 +24,7 @@ int64_t gap_s(struct jitter *jitter, int64_t first_s, int64_t max_s, unsigned do
 {
 	int64_t gap = doubled(first_s, max_s, doublings);
 	int64_t low = gap - gap / 4;
-	int64_t high = gap + gap / 4 < max_s ? gap + gap / 4 : max_s;
+	int64_t high = GAP_LONGEST_S(gap) < max_s ? GAP_LONGEST_S(gap) : max_s;
 	int64_t spread = low + (int64_t)(jitter_next(jitter) % (uint64_t)(high - low + 1));
 
 	return spread > 1 ? spread : 1;

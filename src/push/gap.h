@@ -17,6 +17,9 @@ struct jitter {
 
 uint32_t jitter_next(struct jitter *jitter);
 
+/* What gap_s() gives at most. */
+#define GAP_LONGEST_S(gap) ((gap) + (gap) / 4)
+
 /*
  * first_s doubled `doublings` times, a quarter more or less, at least 1 and at most max_s. Seconds; both bounds are
  * at least 1.

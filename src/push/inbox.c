@@ -54,7 +54,7 @@ static bool has_room(struct inbox *inbox)
 void inbox_contact(struct inbox *inbox, const struct push_contact *contact)
 {
 	struct inbox_letters *letters = &inbox->letters;
-	bool is_wake = contact->kind != PUSH_CONTACT_MESSAGE;
+	bool is_wake = contact->kind != PUSH_CONTACT_MESSAGE && contact->kind != PUSH_CONTACT_DRAINED;
 
 	lock(inbox);
 	letters->contacts_total++;

@@ -23,7 +23,8 @@ static void take_contact(struct push *push, const struct push_contact *contact,
 	struct entry *entry = entries_find(push->entries, contact->enrollment_id);
 	struct wake was;
 
-	if (entry == NULL && contact->kind == PUSH_CONTACT_MESSAGE)
+	if (entry == NULL &&
+		(contact->kind == PUSH_CONTACT_MESSAGE || contact->kind == PUSH_CONTACT_DRAINED))
 		return;
 	if (entry == NULL)
 		entry = schedule_entry(push, contact->enrollment_id);

@@ -16,6 +16,8 @@ void scan_again(struct push *push)
 
 static void take_rows(struct push *push, const struct push_work *rows, size_t count)
 {
+	const struct wake_now now = schedule_now(push);
+
 	for (size_t i = 0; i < count; i++) {
 		const bool is_urgent = rows[i].priority == COMMAND_PRIORITY_URGENT;
 		struct entry *entry = schedule_entry(push, rows[i].enrollment_id);
@@ -25,7 +27,7 @@ static void take_rows(struct push *push, const struct push_work *rows, size_t co
 			return;
 		was = entry->wake;
 		schedule_place(push, entry, &was,
-			wake_work(&entry->wake, rows[i].seq, is_urgent ? PUSH_CLASS_URGENT : PUSH_CLASS_NORMAL));
+			wake_work(&entry->wake, &now, rows[i].seq, is_urgent ? PUSH_CLASS_URGENT : PUSH_CLASS_NORMAL));
 	}
 }
 

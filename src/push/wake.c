@@ -70,21 +70,45 @@ static bool is_held_back(const struct wake *wake)
 	return wake->is_dead || wake->fails > 0;
 }
 
-enum wake_next wake_work(struct wake *wake, int64_t seq, enum push_class class)
+/* At the end of a gap, but no later than a first one from now. */
+static enum wake_next wait_no_longer(struct wake *wake, const struct wake_now *now)
 {
-	const bool is_better = class < wake->class;
+	const int64_t longest_s = GAP_LONGEST_S(now->settings->retry_first_s);
 
-	raise(&wake->open_seq, seq);
-	if (wake->phase != WAKE_WAIT) {
-		if (is_better)
-			wake->class = (uint8_t) class;
-		return is_better && wake->phase == WAKE_READY ? WAKE_TO_READY : WAKE_STAYS;
-	}
+	if (wake->when_s <= now->now_s + longest_s)
+		return WAKE_STAYS;
+	return to_wait(wake, now, retry_gap(now, 0));
+}
+
+static enum wake_next work_while_waiting(struct wake *wake, const struct wake_now *now,
+	enum push_class class)
+{
+	const bool is_unanswered = wake->tries > 0 && !wake->is_dropped;
+
 	if (!is_wanted(wake))
 		return WAKE_STAYS;
 	wake->is_dropped = false;
 	wake->class = (uint8_t) class;
-	return is_held_back(wake) ? WAKE_STAYS : to_ready(wake);
+	if (is_held_back(wake))
+		return WAKE_STAYS;
+	if (is_unanswered && class != PUSH_CLASS_URGENT)
+		return wait_no_longer(wake, now);
+	return to_ready(wake);
+}
+
+enum wake_next wake_work(struct wake *wake, const struct wake_now *now, int64_t seq,
+	enum push_class class)
+{
+	const bool is_better = class < wake->class;
+	const bool is_newer = seq > wake->open_seq; /* than what flies, too */
+
+	raise(&wake->open_seq, seq);
+	if (wake->phase == WAKE_WAIT)
+		return work_while_waiting(wake, now, class);
+	wake->is_urgent |= is_newer && class == PUSH_CLASS_URGENT;
+	if (is_better)
+		wake->class = (uint8_t) class;
+	return is_better && wake->phase == WAKE_READY ? WAKE_TO_READY : WAKE_STAYS;
 }
 
 /* READY for what the contact has made needless: a repetition, or work that it has seen. */
@@ -94,7 +118,9 @@ static bool is_ready_needlessly(const struct wake *wake)
 		!is_wanted(wake);
 }
 
-static enum wake_next contact_message(struct wake *wake, const struct wake_now *now)
+/* Newer work that waited with what it has come for: is it to be handed out now, or did the reply just miss it? */
+static enum wake_next contact_message(struct wake *wake, const struct wake_now *now,
+	bool is_drained)
 {
 	if (wake->phase == WAKE_FLIGHT)
 		wake->is_resting = false;
@@ -102,7 +128,9 @@ static enum wake_next contact_message(struct wake *wake, const struct wake_now *
 		return to_wait(wake, now, retry_gap(now, 0));
 	if (wake->phase != WAKE_WAIT || is_held_back(wake) || wake->is_dropped)
 		return WAKE_STAYS;
-	return to_wait(wake, now, retry_gap(now, 0));
+	if (!is_wanted(wake))
+		return to_wait(wake, now, retry_gap(now, 0));
+	return is_drained ? to_ready(wake) : wait_no_longer(wake, now);
 }
 
 /* An empty reply with held work: what was published up to seen_seq had its chance. */
@@ -123,7 +151,7 @@ static enum wake_next contact_empty(struct wake *wake, const struct wake_now *no
 		return WAKE_STAYS;
 	if (wake->fails > 0 && (is_wanted(wake) || wake->when_s >= now->now_s + gap))
 		return WAKE_STAYS;
-	return to_wait(wake, now, gap);
+	return is_wanted(wake) ? to_ready(wake) : to_wait(wake, now, gap);
 }
 
 static enum wake_next contact_token(struct wake *wake)
@@ -142,6 +170,7 @@ enum wake_next wake_contact(struct wake *wake, const struct wake_now *now,
 	const struct push_contact *contact)
 {
 	wake->tries = 0;
+	wake->is_met = true;
 	if (wake->phase != WAKE_FLIGHT)
 		wake->is_probe = false; /* it lives */
 	switch (contact->kind) {
@@ -151,23 +180,23 @@ enum wake_next wake_contact(struct wake *wake, const struct wake_now *now,
 	case PUSH_CONTACT_HELD:
 		return contact_empty(wake, now, contact);
 	case PUSH_CONTACT_MESSAGE:
+	case PUSH_CONTACT_DRAINED:
 	default:
-		return contact_message(wake, now);
+		return contact_message(wake, now, contact->kind == PUSH_CONTACT_DRAINED);
 	}
 }
 
 enum wake_next wake_maybe_contact(struct wake *wake, const struct wake_now *now)
 {
-	const int64_t gap = retry_gap(now, 0);
-
 	wake->tries = 0;
+	wake->is_met = true;
 	if (wake->phase != WAKE_WAIT || wake->is_dropped)
 		return WAKE_STAYS;
 	if (wake->is_dead)
 		return wake_due(wake);
-	if (wake->fails > 0 || wake->when_s <= now->now_s + gap)
+	if (wake->fails > 0)
 		return WAKE_STAYS;
-	return to_wait(wake, now, gap);
+	return is_wanted(wake) ? to_ready(wake) : wait_no_longer(wake, now);
 }
 
 /* A new entry, or one that does nothing but wait. */
@@ -300,6 +329,8 @@ void wake_sent(struct wake *wake)
 	wake->is_forced = false;
 	wake->is_dropped = false;
 	wake->is_resting = false;
+	wake->is_met = false;
+	wake->is_urgent = false;
 }
 
 enum wake_next wake_blocked(struct wake *wake, const struct wake_now *now,
@@ -339,16 +370,18 @@ static enum wake_next answer_taken(struct wake *wake, const struct wake_now *now
 	const struct wake_answer *answer)
 {
 	const bool is_rest = wake->is_resting && wake->open_seq <= wake->seen_seq;
-	const int64_t gap = is_rest ? rest_gap(now) : retry_gap(now, wake->tries);
+	int64_t gap = is_rest ? rest_gap(now) : retry_gap(now, wake->tries);
 
 	forget_orders(wake);
 	wake->is_due = false;
 	wake->fails = 0;
-	wake->tries = one_more(wake->tries);
+	wake->tries = wake->is_met ? 0 : one_more(wake->tries);
 	if (!wake->is_forced)
 		raise(&wake->pushed_seq, answer->seq);
-	if (wake->is_forced || is_wanted(wake))
+	if (wake->is_forced || (is_wanted(wake) && (wake->is_met || wake->is_urgent)))
 		return to_ready(wake);
+	if (is_wanted(wake))
+		gap = retry_gap(now, 0);
 	return wake->open_seq == 0 ? WAKE_TO_NOWHERE : to_wait(wake, now, gap);
 }
 

@@ -5,7 +5,9 @@
 /*
  * What an enrollment's need to be woken becomes at each event. An enrollment must be woken when the sequence of its
  * highest open work exceeds both what its last empty reply had seen and what it was pushed for; and again, after
- * gaps that grow, while that work stays unanswered. Decisions only: who calls puts the entry where it belongs.
+ * gaps that grow, while that work stays unanswered. While a push is out that it has not come for, newer work that is
+ * not urgent adds none: whoever comes for the one gets the other, and the next push is then a first gap away at most.
+ * Decisions only: who calls puts the entry where it belongs.
  * Threading: one thread at a time.
  */
 
@@ -47,7 +49,9 @@ struct wake {
 	bool is_dead : 1;    /* its token: WAIT is for a look at the store only */
 	bool is_dropped : 1; /* no push mends the work up to pushed_seq; WAIT likewise */
 	bool is_due : 1;     /* a gap is over: the same work is pushed for again */
-	bool is_resting : 1; /* in FLIGHT: it said meanwhile that it comes by itself */
+	bool is_resting : 1; /* in FLIGHT: it said meanwhile that it comes by itself; */
+	bool is_met : 1;     /* ... it was in touch; */
+	bool is_urgent : 1;  /* ... urgent work came */
 };
 
 struct wake_now {
@@ -69,7 +73,8 @@ enum wake_next {
 #define WAKE_NEW ((struct wake){.is_fresh = true, .class = PUSH_CLASS_PROBE})
 
 /* Work was published. */
-enum wake_next wake_work(struct wake *wake, int64_t seq, enum push_class class);
+enum wake_next wake_work(struct wake *wake, const struct wake_now *now, int64_t seq,
+	enum push_class class);
 enum wake_next wake_contact(struct wake *wake, const struct wake_now *now,
 	const struct push_contact *contact);
 enum wake_order { WAKE_ORDER, WAKE_ASK, WAKE_TEST, WAKE_PROBE };

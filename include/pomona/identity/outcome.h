@@ -19,6 +19,7 @@ enum { OUTCOME_BODY_BYTES_MAX = 64 * 1024 * 1024 };
 enum outcome_contact {
 	OUTCOME_CONTACT_NONE,    /* refused, or nothing that the channel itself said */
 	OUTCOME_CONTACT_MESSAGE, /* it spoke to us */
+	OUTCOME_CONTACT_DRAINED, /* empty reply, and no work was left */
 	OUTCOME_CONTACT_RESTING, /* empty reply to a NotNow, with work held: it comes again by itself */
 	OUTCOME_CONTACT_HELD,    /* empty reply to another status, with work held: it does not */
 	OUTCOME_CONTACT_TOKEN,   /* its TokenUpdate was taken */

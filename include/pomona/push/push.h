@@ -62,6 +62,7 @@ void push_poke(struct push *push);
 
 enum push_contact_kind {
 	PUSH_CONTACT_MESSAGE, /* it spoke to us */
+	PUSH_CONTACT_DRAINED, /* empty reply, and nothing was left */
 	PUSH_CONTACT_RESTING, /* empty reply to a NotNow, with held work: it comes again of its own accord */
 	PUSH_CONTACT_HELD, /* empty reply to another status, with held work: it does not come unless woken */
 	PUSH_CONTACT_TOKEN, /* a TokenUpdate was taken */

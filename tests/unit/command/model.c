@@ -302,7 +302,7 @@ static struct model_reply give(struct model *model, int device, int channel, boo
 		return (struct model_reply){200, best->command, OUTCOME_CONTACT_MESSAGE};
 	}
 	if (!is_held)
-		return ok;
+		return (struct model_reply){200, NOBODY, OUTCOME_CONTACT_DRAINED};
 	return (
 		struct model_reply){200, NOBODY, is_notnow ? OUTCOME_CONTACT_RESTING : OUTCOME_CONTACT_HELD};
 }

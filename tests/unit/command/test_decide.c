@@ -177,7 +177,7 @@ static void an_empty_reply_while_work_is_held_tells_whether_the_device_comes_by_
 	struct talk *talk = *state;
 
 	check_given(talk, talk_idle(talk, &a, D), "");
-	check_contact(talk, OUTCOME_CONTACT_MESSAGE);
+	check_contact(talk, OUTCOME_CONTACT_DRAINED);
 	talk_enqueue(talk, "D", "one", "InstallProfile", 0);
 	talk_enqueue(talk, "D", "two", "ProfileList", 0);
 	check_given(talk, talk_idle(talk, &a, D), "one");
@@ -193,7 +193,7 @@ static void an_empty_reply_while_work_is_held_tells_whether_the_device_comes_by_
 	check_contact(talk, OUTCOME_CONTACT_RESTING);
 	talk_cancel(talk, "D", "one");
 	check_given(talk, talk_answer(talk, &a, D, "one", "NotNow"), "");
-	check_contact(talk, OUTCOME_CONTACT_MESSAGE);
+	check_contact(talk, OUTCOME_CONTACT_DRAINED);
 }
 
 /* What is queued behind a reply is newer than what the reply has seen, whatever the clocks say. */

@@ -291,6 +291,7 @@ static void a_contact_is_told_once_it_is_durable_and_before_the_reply(void **sta
 		int64_t seen_seq;
 	} rows[] = {
 		{OUTCOME_CONTACT_MESSAGE, PUSH_CONTACT_MESSAGE, 0},
+		{OUTCOME_CONTACT_DRAINED, PUSH_CONTACT_DRAINED, 0},
 		{OUTCOME_CONTACT_RESTING, PUSH_CONTACT_RESTING, 11},
 		{OUTCOME_CONTACT_HELD, PUSH_CONTACT_HELD, 12},
 		{OUTCOME_CONTACT_TOKEN, PUSH_CONTACT_TOKEN, 0},

@@ -29,6 +29,10 @@ struct device {
 	uint8_t to_mark; /* ... and its token */
 	bool is_flying, is_resting, is_backed_off;
 	bool is_excused;       /* one push needs no reason: something was forgotten, or refused */
+	bool is_held;          /* newer work may wait, with what it has not come for yet */
+	bool is_vague;         /* what is known of its tries was forgotten */
+	bool is_urgent;        /* since its last push */
+	bool is_met;           /* in touch while a push flew */
 	unsigned tries;        /* pushes since it was in touch */
 	int64_t not_before_us; /* a push without new work */
 };
@@ -155,9 +159,13 @@ static void expect_reason(struct device *device, uint8_t mark)
 	MUST(target.open_seq > 0, device);
 	h.reasons_new += is_new(device, target.open_seq);
 	h.reasons_again += !is_new(device, target.open_seq);
-	MUST(is_new(device, target.open_seq) || device->is_excused || now_us() >= device->not_before_us,
+	MUST((is_new(device, target.open_seq) && !device->is_held) || device->is_excused ||
+			now_us() >= device->not_before_us,
 		device);
 	device->is_excused = false;
+	device->is_held = false;
+	device->is_urgent = false;
+	device->is_met = false;
 	device->is_flying = true;
 	device->is_resting = false;
 	device->flown = target.open_seq;
@@ -199,8 +207,10 @@ static void answer_taken(struct device *device)
 	if (is_rest)
 		wait_from_now(device, MAX_S);
 	else
-		wait_from_now(device, gap_after(device->tries));
-	device->tries++;
+		wait_from_now(device,
+			is_new(device, target_of(device).open_seq) ? FIRST_S : gap_after(device->tries));
+	device->tries = device->is_met || device->is_vague ? 0 : device->tries + 1;
+	device->is_held &= !device->is_met;
 	fake_answer(device->id, &fake_taken);
 }
 
@@ -238,20 +248,46 @@ static void poke(void)
 		push_poke(h.w->push);
 }
 
+/* Newer work of one that is not in touch waits for a first gap at most, unless it is urgent. */
+static void hold(struct device *device, int priority)
+{
+	const int64_t before_us = device->not_before_us;
+
+	device->is_urgent |= priority == COMMAND_PRIORITY_URGENT;
+	if (priority == COMMAND_PRIORITY_URGENT || (device->is_flying && device->is_urgent)) {
+		device->is_held = false;
+	} else if (device->tries > 0 || device->is_vague || (device->is_flying && !device->is_met)) {
+		device->is_held = true;
+		device->is_excused |= device->is_vague || device->is_urgent;
+		wait_from_now(device, FIRST_S);
+		if (before_us < device->not_before_us)
+			device->not_before_us = before_us;
+	}
+}
+
 static void do_enqueue(void)
 {
 	const size_t first = roll(DEVICES);
 	const size_t count = 1 + roll((unsigned)(DEVICES - first));
 	const int priority = roll(3) == 0 ? COMMAND_PRIORITY_URGENT : COMMAND_PRIORITY_NORMAL;
-	const int64_t not_after = roll(3) == 0 ? clock_unix_s(&h.w->clock) + 1 + roll(100) : 0;
+	const bool is_expiring = priority != COMMAND_PRIORITY_URGENT && roll(3) == 0;
+	const int64_t not_after = is_expiring ? clock_unix_s(&h.w->clock) + 1 + roll(100) : 0;
 
 	(void)world_send(h.w, h.devices[first].id, count, priority, not_after);
+	for (size_t i = first; i < first + count; i++)
+		hold(&h.devices[i], priority);
 	poke();
 }
 
 static void do_cancel(void)
 {
-	world_cancel(h.w, any_device()->id, 1);
+	struct device *device = any_device();
+
+	world_cancel(h.w, device->id, 1);
+	if (device->is_urgent) { /* is it known already? */
+		device->is_held = true;
+		device->is_excused = true;
+	}
 }
 
 static void tell(struct device *device, enum push_contact_kind kind, int64_t seen)
@@ -260,11 +296,17 @@ static void tell(struct device *device, enum push_contact_kind kind, int64_t see
 
 	world_contact(h.w, device->id, kind, seen);
 	device->tries = 0;
-	if (kind != PUSH_CONTACT_MESSAGE && device->seen < seen)
+	device->is_vague = false;
+	device->is_met = true;
+	if (kind != PUSH_CONTACT_MESSAGE && kind != PUSH_CONTACT_DRAINED && device->seen < seen)
 		device->seen = seen;
+	if (kind != PUSH_CONTACT_MESSAGE)
+		device->is_held = false;
 	if (device->is_flying)
 		device->is_resting = is_rest;
 	wait_from_now(device, is_rest ? MAX_S : FIRST_S);
+	if (device->is_held)
+		device->is_excused = true; /* it is pushed for at once where it was not known yet */
 }
 
 static int64_t last_seq(void)
@@ -298,7 +340,7 @@ static void do_poll(void)
 		world_idle_s(h.w, 1 + roll(3));
 	if (roll(3) == 0)
 		settle();
-	tell(device, is_put_off ? held[roll(2)] : PUSH_CONTACT_MESSAGE, seen);
+	tell(device, is_put_off ? held[roll(2)] : PUSH_CONTACT_DRAINED, seen);
 }
 
 /* The connection broke: nobody knows whether the command came. */
@@ -334,6 +376,9 @@ static void excuse_all(void)
 		h.devices[i].is_excused = true;
 		h.devices[i].not_before_us = 0;
 		h.devices[i].tries = 0;
+		h.devices[i].is_held = true;
+		h.devices[i].is_vague = true;
+		h.devices[i].is_met = false;
 	}
 }
 
@@ -393,6 +438,7 @@ static void do_overflow(void)
 	excuse_all();
 	h.w->push->inbox.letters.is_overflown = true;
 	settle();
+	excuse_all(); /* whose push began before or after their turn of it */
 }
 
 static void do_topic(void)
@@ -443,7 +489,7 @@ static void do_check(void)
 
 		if (device->is_dead || device->is_backed_off)
 			continue;
-		MUST(!is_new(device, target_of(device).open_seq), device);
+		MUST(!is_new(device, target_of(device).open_seq) || device->is_held, device);
 	}
 }
 

@@ -41,7 +41,14 @@ static void work(struct case_ *c, int64_t seq)
 {
 	c->target.open_seq = seq;
 	c->target.open_priority = 1;
-	c->next = wake_work(&c->wake, seq, PUSH_CLASS_NORMAL);
+	c->next = wake_work(&c->wake, &c->now, seq, PUSH_CLASS_NORMAL);
+}
+
+static void urgent_work(struct case_ *c, int64_t seq)
+{
+	c->target.open_seq = seq;
+	c->target.open_priority = 0;
+	c->next = wake_work(&c->wake, &c->now, seq, PUSH_CLASS_URGENT);
 }
 
 static enum wake_verdict look(struct case_ *c)
@@ -119,11 +126,94 @@ static void test_work_that_is_pushed_for_is_not_new(void **state)
 	push(c);
 	work(c, 5);
 	assert_int_equal(c->next, WAKE_STAYS);
+}
+
+/* --- newer work, while a push is out that nobody has come for */
+
+static void test_newer_work_adds_no_push_to_one_that_is_unanswered(void **state)
+{
+	struct case_ *c = *state;
+
+	work(c, 5);
+	push(c);
+	for (int64_t seq = 6; seq <= 15; seq++) {
+		later(c, 1);
+		work(c, seq);
+		assert_int_equal(c->next, WAKE_STAYS);
+	}
+	wait_over(c);
+	push(c);
+	assert_int_equal(c->wake.pushed_seq, 15);
+	assert_gap(c, 2 * FIRST_S);
+}
+
+static void test_newer_work_waits_for_no_more_than_a_first_gap(void **state)
+{
+	struct case_ *c = *state;
+
+	work(c, 5);
+	for (int i = 0; i < 5; i++) {
+		push(c);
+		if (i < 4)
+			wait_over(c);
+	}
 	work(c, 6);
+	assert_int_equal(c->next, WAKE_TO_WAIT);
+	assert_gap(c, FIRST_S);
+	later(c, 5);
+	work(c, 7);
+	assert_int_equal(c->next, WAKE_STAYS); /* nor is it put off again */
+}
+
+static void test_urgent_work_does_not_wait_with_what_is_unanswered(void **state)
+{
+	struct case_ *c = *state;
+
+	work(c, 5);
+	push(c);
+	urgent_work(c, 6);
+	assert_int_equal(c->next, WAKE_TO_READY);
+	push(c);
+	urgent_work(c, 7);
+	assert_int_equal(c->next, WAKE_TO_READY);
+	begin_push(c);
+	urgent_work(c, 8);
+	answer_at(c, 7, PUSH_DONE, 0);
 	assert_int_equal(c->next, WAKE_TO_READY);
 }
 
-static void test_work_during_a_flight_is_one_more_push_after_it(void **state)
+static void test_newer_work_than_one_came_for_is_pushed_for_at_once(void **state)
+{
+	static const enum push_contact_kind kinds[] = {PUSH_CONTACT_MESSAGE, PUSH_CONTACT_DRAINED,
+		PUSH_CONTACT_HELD, PUSH_CONTACT_RESTING};
+
+	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+		struct case_ *c = *state;
+
+		(void)setup(state);
+		work(c, 5);
+		push(c);
+		contact(c, kinds[i], 5);
+		work(c, 6);
+		assert_int_equal(c->next, WAKE_TO_READY);
+	}
+}
+
+static void test_newer_work_is_left_to_a_conversation_that_goes_on(void **state)
+{
+	struct case_ *c = *state;
+
+	work(c, 5);
+	push(c);
+	work(c, 6);
+	contact(c, PUSH_CONTACT_MESSAGE, 0);
+	assert_int_equal(c->next, WAKE_STAYS);
+	assert_gap(c, FIRST_S);
+	wait_over(c); /* it broke off */
+	assert_int_equal(look(c), WAKE_PUSH);
+}
+
+static void test_newer_work_waits_for_a_flight_and_a_gap(void **state)
 {
 	struct case_ *c = *state;
 
@@ -134,9 +224,41 @@ static void test_work_during_a_flight_is_one_more_push_after_it(void **state)
 		assert_int_equal(c->next, WAKE_STAYS);
 	}
 	answer_at(c, 5, PUSH_DONE, 0);
-	assert_int_equal(c->next, WAKE_TO_READY);
-	push(c);
 	assert_int_equal(c->next, WAKE_TO_WAIT);
+	assert_gap(c, FIRST_S);
+	wait_over(c);
+	push(c);
+	assert_int_equal(c->wake.pushed_seq, 15);
+}
+
+static void test_newer_work_of_one_that_came_during_the_flight_is_pushed_for_after_it(void **state)
+{
+	static const bool is_work_first[] = {false, true};
+
+	for (size_t i = 0; i < COUNT_OF(is_work_first); i++) {
+		struct case_ *c = *state;
+
+		(void)setup(state);
+		work(c, 5);
+		begin_push(c);
+		if (is_work_first[i])
+			work(c, 6);
+		contact(c, PUSH_CONTACT_DRAINED, 0);
+		if (!is_work_first[i])
+			work(c, 6);
+		answer_at(c, 5, PUSH_DONE, 0);
+		assert_int_equal(c->next, WAKE_TO_READY);
+	}
+}
+
+static void test_lost_contacts_end_the_wait_of_newer_work(void **state)
+{
+	struct case_ *c = *state;
+
+	work(c, 5);
+	push(c);
+	work(c, 6);
+	assert_int_equal(wake_maybe_contact(&c->wake, &c->now), WAKE_TO_READY);
 }
 
 static void test_newer_work_that_is_over_before_its_turn_repeats_nothing(void **state)
@@ -145,7 +267,7 @@ static void test_newer_work_that_is_over_before_its_turn_repeats_nothing(void **
 
 	work(c, 5);
 	push(c);
-	work(c, 6);
+	urgent_work(c, 6);
 	c->target.open_seq = 5; /* the newer one is cancelled */
 	assert_int_equal(look(c), WAKE_NO_PUSH);
 	assert_int_equal(c->next, WAKE_TO_WAIT);
@@ -160,9 +282,11 @@ static void test_urgent_work_moves_ahead(void **state)
 	struct case_ *c = *state;
 
 	work(c, 5);
-	assert_int_equal(wake_work(&c->wake, 6, PUSH_CLASS_URGENT), WAKE_TO_READY);
+	urgent_work(c, 6);
+	assert_int_equal(c->next, WAKE_TO_READY);
 	assert_int_equal(c->wake.class, PUSH_CLASS_URGENT);
-	assert_int_equal(wake_work(&c->wake, 7, PUSH_CLASS_NORMAL), WAKE_STAYS);
+	work(c, 7);
+	assert_int_equal(c->next, WAKE_STAYS);
 	assert_int_equal(c->wake.class, PUSH_CLASS_URGENT);
 }
 
@@ -289,7 +413,7 @@ static void test_what_the_snapshot_had_not_seen_is_pushed_for_though_the_contact
 	void **state)
 {
 	static const enum push_contact_kind kinds[] = {PUSH_CONTACT_RESTING, PUSH_CONTACT_HELD,
-		PUSH_CONTACT_MESSAGE};
+		PUSH_CONTACT_DRAINED};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct case_ *c = *state;
@@ -301,8 +425,7 @@ static void test_what_the_snapshot_had_not_seen_is_pushed_for_though_the_contact
 		work(c, 6);
 		later(c, 10);
 		contact(c, kinds[i], 5);
-		assert_int_equal(c->next, WAKE_STAYS);
-		assert_int_equal(c->wake.phase, WAKE_READY);
+		assert_int_equal(c->next, WAKE_TO_READY);
 		assert_int_equal(look(c), WAKE_PUSH);
 	}
 }
@@ -825,7 +948,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_new_work_is_pushed_for_at_once),
 		TEST(test_work_that_is_pushed_for_is_not_new),
-		TEST(test_work_during_a_flight_is_one_more_push_after_it),
+		TEST(test_newer_work_adds_no_push_to_one_that_is_unanswered),
+		TEST(test_newer_work_waits_for_no_more_than_a_first_gap),
+		TEST(test_urgent_work_does_not_wait_with_what_is_unanswered),
+		TEST(test_newer_work_than_one_came_for_is_pushed_for_at_once),
+		TEST(test_newer_work_is_left_to_a_conversation_that_goes_on),
+		TEST(test_newer_work_waits_for_a_flight_and_a_gap),
+		TEST(test_newer_work_of_one_that_came_during_the_flight_is_pushed_for_after_it),
+		TEST(test_lost_contacts_end_the_wait_of_newer_work),
 		TEST(test_newer_work_that_is_over_before_its_turn_repeats_nothing),
 		TEST(test_urgent_work_moves_ahead),
 		TEST(test_no_push_for_work_that_is_over),

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The closed loop on one machine: pomonad, the simulator's APNs, and N simulated devices that come only when a push
 # wakes them, in a directory that is gone afterwards; called by `./dev demo [N] [--once]`. POMONA_BUILD says which
-# binaries. --once sends a command to all, shows how they are woken and answer, and ends when all have answered.
+# binaries. It sends a command to all and shows how they are woken and answer; with --once it ends then.
 set -euo pipefail
 
 readonly BIN=${POMONA_BUILD:?}/bin
@@ -151,7 +151,7 @@ show_what_to_try()
 {
 	cat <<EOT
 
-$count simulated devices are enrolling with pomonad; after that they come only when it wakes them.
+All of it goes on: $count simulated devices are enrolled with pomonad, and come only when it wakes them.
   devices   https://localhost:$device_port
   admin     http://127.0.0.1:$admin_port/api/v1/status
   APNs      localhost:$apns_port, played by the simulator
@@ -171,7 +171,8 @@ Ctrl-C ends it.
 EOT
 }
 
-run_once()
+# A command to all devices, watched until the last one has answered.
+show_the_loop()
 {
 	local uuid
 
@@ -194,9 +195,8 @@ admin_port=$(free_port)
 apns_port=$(free_port)
 start_server
 start_devices
-if $is_once; then
-	run_once
-else
+show_the_loop
+if ! $is_once; then
 	show_what_to_try
 	wait -n
 	die "a program ended by itself"

@@ -160,7 +160,7 @@ static void print_push(const struct ctl *ctl, const struct json_value *json)
 	if (!has_push_certificate(json_get(json, "certificates")))
 		print_fact(ctl->out, "push certificate",
 			"none: no device is woken; `pomonactl pushcert set FILE`");
-	print_fact(ctl->out, "waking", "%" PRId64 " with open work; %" PRId64 " pushes sent",
+	print_fact(ctl->out, "waking", "%" PRId64 " looked after; %" PRId64 " pushes sent",
 		number(push, "tracked"), number(push, "pushes"));
 	print_fact(ctl->out, "ready to push",
 		"%" PRId64 " urgent, %" PRId64 " normal, %" PRId64 " probes; the oldest waits %" PRId64 " s",

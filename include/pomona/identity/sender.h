@@ -4,7 +4,7 @@
 
 /*
  * Is the sender of a device message who it claims to be? The one place that compares certificate,
- * pin and claim (DESIGN: Identity). What follows from it for each message is decided in checkin/
+ * pin and claim (docs/architecture.md). What follows from it for each message is decided in checkin/
  * and command/.
  * Threading: the thread that has the txn; pure over its arguments and the database.
  */

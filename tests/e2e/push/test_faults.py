@@ -3,6 +3,7 @@
 
 import pytest
 
+from harness.proxy import ConnectProxy
 from harness.pushcert import PushCert
 
 FLEET = 40
@@ -27,32 +28,34 @@ def counts(woken):
     return [tokens.count(device.token.hex()) for device in woken.devices]
 
 
-def test_without_a_fault_one_push_wakes_for_one_piece_of_work(make_woken):
+def drain(device):
+    """Answers all that it is given; says how many that were."""
+    command, count = device.poll(), 0
+    while command is not None:
+        command, count = device.answer(command), count + 1
+    return count
+
+
+def test_without_a_fault_one_push_wakes_for_all_work_that_waits(make_woken):
     woken = make_woken(rate_per_s=0, retry_first_s=3600, retry_max_s=3600)
     for _ in range(FLEET):
         woken.device()
-    for _ in range(3):
-        woken.order(*woken.devices)  # three commands, at most one push waits at a time
-    wait_all_pushed(woken)
-    for device in woken.devices:
-        command = device.poll()
-        while command is not None:
-            command = device.answer(command)
-    woken.order(*woken.devices)
-    woken.apns.wait(lambda: all(count >= 2 for count in counts(woken)), "two pushes each")
-    assert all(count <= 4 for count in counts(woken))
-    for device in woken.devices:
-        assert device.answer(device.poll()) is None
-    before = counts(woken)
+    for episode in (1, 2, 3):
+        for _ in range(3):
+            woken.order(*woken.devices)  # who comes for the first gets the others
+        woken.apns.wait(lambda: min(counts(woken)) >= episode, f"{episode} pushes each")
+        for device in woken.devices:
+            assert drain(device) == 3
     woken.order(woken.devices[0])
-    woken.wait_pushes_to(woken.devices[0], before[0] + 1)
-    assert counts(woken) == [before[0] + 1, *before[1:]]
+    woken.wait_pushes_to(woken.devices[0], 4)
+    assert counts(woken) == [4] + [3] * (FLEET - 1)
 
 
 @pytest.mark.parametrize("faults", [
     {"max_streams": 1},
     {"settings_delay_ms": 1000},
     {"goaway_every": 7},
+    {"refuse_every": 5},
     {"reset_every": 7},
     {"reason": "ServiceUnavailable", "status": 503, "rate_percent": 50, "count": 60},
     {"reason": "TooManyRequests", "status": 429, "rate_percent": 50, "retry_after_s": 1, "count": 60},
@@ -67,12 +70,14 @@ def test_a_fleet_is_woken_through_a_fault_that_lasts(fleet, faults):
 
 @pytest.mark.parametrize("faults", [{"stall_window": True}, {"silence": True}], ids=["stall_window", "silence"])
 def test_what_was_swallowed_is_sent_again_when_the_fault_is_over(fleet, faults):
+    """PINGs are not answered, or no push is within half a minute: the connection is given up."""
     fleet.apns.set(**faults)
     fleet.apns.reset()
     fleet.order(*fleet.devices)
     fleet.apns.wait(lambda: fleet.server.get("/api/v1/status")["push"]["tracked"] == FLEET)
     fleet.apns.clear()
-    fleet.apns.reset()
+    for device in fleet.devices:
+        fleet.wait_pushes_to(device, 1, seconds=90)
     wait_all_pushed(fleet)
 
 
@@ -91,15 +96,41 @@ def test_a_goaway_loses_nothing_and_repeats_nothing_that_was_answered(fleet, las
 
 
 def test_apns_killed_and_started_again_under_load(fleet):
-    fleet.order(*fleet.devices[:FLEET // 2])
-    fleet.apns.wait_pushes(5)
-    fleet.apns.kill()
+    """Devices come when pushed to, and only then; orders go on while APNs is gone."""
+    answered = dict.fromkeys(fleet.devices, 0)
+    seen = 0
+
+    def come():
+        nonlocal seen
+        pushes = fleet.apns.pushes(seen)
+        seen = pushes[-1]["seq"] if pushes else seen
+        tokens = {push["token"] for push in pushes}
+        for device in fleet.devices:
+            if device.token.hex() in tokens:
+                answered[device] += drain(device)
+        return answered
+
+    for _ in range(3):
+        fleet.order(*fleet.devices)
+        come()
     fleet.order(*fleet.devices)
+    fleet.apns.kill()
+    for _ in range(3):
+        fleet.order(*fleet.devices)
     fleet.apns.wait(lambda: fleet.topic_state() != "open")
     fleet.apns.start()
-    for device in fleet.devices:
-        fleet.wait_pushes_to(device, 1, seconds=60)
-    wait_all_pushed(fleet)
+    seen = 0  # it counts anew
+    fleet.apns.wait(lambda: set(come().values()) == {7}, "all seven answers of each", seconds=90)
+
+
+def test_pushes_go_through_a_proxy(make_woken, apns):
+    proxy = ConnectProxy()
+    woken = make_woken({"net.proxy": proxy.address})
+    device = woken.device()
+    woken.order(device)
+    woken.wait_push(device, status=200)
+    assert proxy.asked == [f"CONNECT localhost:{apns.port} HTTP/1.1"]
+    proxy.close()
 
 
 # --- certificates
@@ -127,6 +158,7 @@ def test_a_certificate_is_swapped_while_pushes_are_in_flight(make_woken):
     wait_all_pushed(woken)
     assert counts(woken) == [1] * FLEET, "what was in flight was neither lost nor sent twice"
     former = {push["connection"] for push in woken.apns.pushes()}
+    assert drain(woken.devices[0]) == 1
     woken.order(woken.devices[0])
     assert woken.wait_pushes_to(woken.devices[0], 2)[1]["connection"] not in former
 

@@ -48,6 +48,13 @@ def test_what_a_repetition_would_not_mend_is_not_repeated(woken, status, reason)
     woken.wait_push(device, status=200)
 
 
+def test_a_foreign_token_is_told_to_the_administrator(woken):
+    device = woken.device()
+    woken.apns.token(device.token, reason="DeviceTokenNotForTopic")
+    woken.order(device)
+    woken.apns.wait(lambda: woken.alarms("push_token_not_for_topic"))
+
+
 @pytest.mark.parametrize("status,reason", STOP, ids=names(STOP))
 def test_a_fault_of_the_certificate_stops_the_topic(woken, status, reason):
     device, other = woken.device(), woken.device()

@@ -10,6 +10,7 @@ from harness.device import TOPIC, UserChannel
 
 NEVER = 3600  # seconds: a gap that no test waits for
 ROUNDS = 25
+MORE_THAN_AN_ANSWER_LISTS = 201
 SLOW_FLEET = 60  # devices, one a second: longer than any wait here
 
 PUT_OFF = {"RequestType": "SecurityInfo"}  # a device may answer it NotNow
@@ -56,7 +57,17 @@ def test_queued_work_reaches_its_device_by_itself(make_woken):
     assert command["CommandUUID"] == uuid
     assert device.answer(command) is None
     woken.apns.wait(lambda: tracked(woken) == 0)
-    woken.wait_push(device, status=200, reason=None, token_dead_at=None, advice=None)
+    woken.wait_push(device, status=200, reason=None, apns_id=push["apns_id"], token_dead_at=None, advice=None)
+
+
+def test_everybody_is_pushed_to_by_one_order(make_woken):
+    woken = patient(make_woken)
+    for _ in range(MORE_THAN_AN_ANSWER_LISTS):
+        woken.device()
+    reply = woken.server.api("POST", "/api/v1/push", {"all": True})
+    assert (reply.status, reply.json()["ordered"]) == (202, MORE_THAN_AN_ANSWER_LISTS)
+    woken.apns.wait_pushes(MORE_THAN_AN_ANSWER_LISTS)
+    assert {push["token"] for push in woken.apns.pushes()} == {device.token.hex() for device in woken.devices}
 
 
 def test_a_user_is_woken_by_the_token_of_its_own_channel(make_woken):

@@ -41,8 +41,7 @@ static void good(struct link *link, struct carrier *carrier, const struct h2_rep
 	if (is_current && !topic->is_proven) {
 		/* Of a process before this one. */
 		topic->is_proven = true;
-		topic_alarm(topic, "push_topic_stopped", "", true);
-		topic_alarm(topic, "push_tokens_bad", "", true);
+		topic_clear_alarms(topic);
 	}
 	topic_finish(carrier, &answer);
 }

@@ -69,6 +69,7 @@ enum rc topic_new(struct shared *shared, const char *name, struct topic **topic_
 	topic->opens_left = TOPIC_OPENS_MAX;
 	topic->more_links_at_ms = INT64_MIN;
 	topic->reconnected_ms = INT64_MIN / 2;
+	topic->down_since_ms = INT64_MIN;
 	breaker_init(&topic->breaker);
 	guard_init(&topic->guard);
 	return RC_OK;
@@ -257,9 +258,10 @@ void topic_halt(struct topic *topic, const char *why)
 	hand_back(topic, PUSH_TOPIC_STOP, PUSH_ANSWER_STOPPED, topic->why);
 }
 
-static void clear_stop(struct topic *topic)
+void topic_clear_alarms(struct topic *topic)
 {
 	topic_alarm(topic, "push_topic_stopped", "", true);
+	topic_alarm(topic, "push_topic_unreachable", "", true);
 	topic_alarm(topic, "push_tokens_bad", "", true);
 }
 
@@ -268,6 +270,8 @@ static void go_on(struct topic *topic)
 {
 	breaker_init(&topic->breaker);
 	guard_init(&topic->guard);
+	topic->down_since_ms = INT64_MIN;
+	topic->is_down_told = false;
 	topic->why[0] = '\0';
 	topic->open_rc = RC_OK;
 	topic->more_links_at_ms = INT64_MIN;
@@ -275,12 +279,12 @@ static void go_on(struct topic *topic)
 
 void topic_resume(struct topic *topic)
 {
-	bool was_stopped = topic->breaker.state == BREAKER_STOPPED;
+	const bool was_told = topic->breaker.state == BREAKER_STOPPED || topic->is_down_told;
 
 	go_on(topic);
 	log_info("push_topic_resumed", LOG_STR("topic", topic->name));
-	if (was_stopped)
-		clear_stop(topic);
+	if (was_told)
+		topic_clear_alarms(topic);
 	tell_room(topic);
 }
 
@@ -301,6 +305,17 @@ static void pause_it(struct topic *topic)
 	topic_finish_all(queue_take(&topic->waiting), &answer);
 }
 
+/* A pause is nothing to rise for; that no push gets through for long is. */
+static void tell_if_down(struct topic *topic, int64_t now_ms)
+{
+	if (topic->down_since_ms == INT64_MIN)
+		topic->down_since_ms = now_ms;
+	if (topic->is_down_told || now_ms - topic->down_since_ms < TOPIC_DOWN_MS)
+		return;
+	topic->is_down_told = true;
+	topic_alarm(topic, "push_topic_unreachable", topic->why, false);
+}
+
 static bool open_breaker(struct topic *topic, bool is_proof, const char *why)
 {
 	int64_t now_ms = shared_now_ms(topic->shared);
@@ -312,6 +327,7 @@ static bool open_breaker(struct topic *topic, bool is_proof, const char *why)
 	set_why(topic, why);
 	log_warning("push_topic_waiting", LOG_STR("topic", topic->name), LOG_STR("reason", why),
 		LOG_INT("pause_ms", topic->breaker.until_ms - now_ms));
+	tell_if_down(topic, now_ms);
 	return true;
 }
 
@@ -393,7 +409,7 @@ static void clear_cert_alarms(struct topic *topic, bool is_first)
 	if (is_first)
 		return;
 	topic_alarm(topic, "push_token_not_for_topic", "", true);
-	clear_stop(topic);
+	topic_clear_alarms(topic);
 }
 
 void topic_set_cert(struct topic *topic, struct certificate *cert)
@@ -431,7 +447,7 @@ void topic_remove_cert(struct topic *topic)
 	link_retire_all(topic);
 	go_on(topic);
 	log_info("push_cert_removed", LOG_STR("topic", topic->name));
-	clear_stop(topic);
+	topic_clear_alarms(topic);
 	topic_alarm(topic, "push_cert_expiring", "", true);
 	topic_alarm(topic, "push_cert_expired", "", true);
 	hand_back(topic, PUSH_TOPIC_STOP, PUSH_ANSWER_NO_CERTIFICATE, cert_gone);

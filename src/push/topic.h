@@ -26,6 +26,7 @@ enum {
 	TOPIC_CONNECT_MAX_MS = 20000,
 	TOPIC_MORE_LINKS_MS = 5000,    /* after one more failed while others work */
 	TOPIC_RECONNECT_GAP_MS = 5000, /* between connections given up because APNs has trouble */
+	TOPIC_DOWN_MS = 600000,        /* without an answer, then a person is told */
 	TOPIC_WHY_BYTES = 256,
 };
 
@@ -85,11 +86,13 @@ struct topic {
 	int64_t loaded_s; /* the certificate */
 	enum rc open_rc;  /* a connection could not be begun: to be told soon */
 	char open_why[TOPIC_WHY_BYTES];
-	struct queue waiting; /* for room */
-	struct queue held;    /* for the guard */
-	struct queue broken;  /* cannot be sent: to be told soon */
-	bool is_room_wanted;  /* somebody was turned away */
-	bool is_proven;       /* APNs took a push with this certificate */
+	struct queue waiting;  /* for room */
+	struct queue held;     /* for the guard */
+	struct queue broken;   /* cannot be sent: to be told soon */
+	int64_t down_since_ms; /* since its first pause with no answer after it; INT64_MIN: it is up */
+	bool is_down_told;
+	bool is_room_wanted; /* somebody was turned away */
+	bool is_proven;      /* APNs took a push with this certificate */
 	uint64_t sent, refused, lost;
 	struct topic *next;
 };
@@ -123,6 +126,8 @@ void topic_finish_all(struct queue all, const struct parcel_answer *answer);
 bool topic_resend(struct carrier *carrier);
 /* Sends what waits as far as there is room, and begins a connection where that helps. */
 void topic_pump(struct topic *topic);
+/* What was wrong with all of its pushes is over. */
+void topic_clear_alarms(struct topic *topic);
 /* Stops it, with an alarm, and hands back what waits. */
 void topic_halt(struct topic *topic, const char *why);
 /* A push was taken in spite of a stop or pause. */

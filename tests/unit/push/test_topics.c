@@ -482,6 +482,31 @@ static void a_trial_that_fails_makes_the_pause_longer(void **state)
 	expect(one, PUSH_RETRY, PUSH_ANSWER_REFUSED);
 }
 
+static void trouble_that_lasts_raises_an_alarm_and_its_end_clears_it(void **state)
+{
+	struct shipment *one = world_send(1);
+	int64_t passed_s = 0;
+
+	(void)state;
+	while (passed_s < 2 * TOPIC_DOWN_MS / 1000) {
+		assert_int_equal(world_is_alarm("push_topic_unreachable"), passed_s > TOPIC_DOWN_MS / 1000);
+		fake_end(fake_link(0), H2_END_TLS, "certificate revoked");
+		expect(one, PUSH_RETRY, PUSH_ANSWER_UNREACHABLE);
+		world_pass_s(100);
+		passed_s += 100;
+		one = world_send(1);
+	}
+	fake_open(fake_link(0));
+	fake_answer(fake_link(0), 200, "");
+	expect(one, PUSH_DONE, PUSH_ANSWER_SENT);
+	assert_false(world_is_alarm("push_topic_unreachable"));
+	one = world_send(1);
+	fake_end(fake_link(0), H2_END_CLOSED, "");
+	fake_end(fake_link(0), H2_END_CONNECT, "no");
+	expect(one, PUSH_RETRY, PUSH_ANSWER_UNREACHABLE);
+	assert_false(world_is_alarm("push_topic_unreachable")); /* it is counted anew */
+}
+
 static void a_trial_without_a_verdict_makes_way_for_another(void **state)
 {
 	struct shipment *one = world_send(1);
@@ -998,10 +1023,11 @@ static void the_first_success_clears_what_a_process_before_said(void **state)
 	(void)state;
 	world.alarm_count = 0;
 	(void)world_connect();
-	assert_int_equal(world.alarm_count, 2);
-	assert_true(world.alarms[0].is_clear && world.alarms[1].is_clear);
+	assert_int_equal(world.alarm_count, 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(world.alarms[i].is_clear);
 	(void)world_connect();
-	assert_int_equal(world.alarm_count, 2);
+	assert_int_equal(world.alarm_count, 3);
 }
 
 /* --- the end */
@@ -1055,6 +1081,7 @@ int main(void)
 		TEST(a_connection_that_does_not_come_to_be_opens_the_breaker),
 		TEST(a_connection_that_opens_and_answers_nothing_opens_the_breaker),
 		TEST(a_trial_that_fails_makes_the_pause_longer),
+		TEST(trouble_that_lasts_raises_an_alarm_and_its_end_clears_it),
 		TEST(a_trial_without_a_verdict_makes_way_for_another),
 		TEST(errors_of_apns_in_a_row_open_the_breaker),
 		TEST(one_more_connection_that_fails_does_not_stop_the_one_that_works),

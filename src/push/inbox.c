@@ -121,10 +121,10 @@ enum rc inbox_order(struct inbox *inbox, const int64_t *ids, size_t count, enum 
 		inbox->order_ids += count;
 		*inbox->orders_end = order;
 		inbox->orders_end = &order->next;
+		order = NULL;
 	}
 	unlock(inbox, rc == RC_OK);
-	if (rc != RC_OK)
-		free(order);
+	free(order);
 	return rc;
 }
 

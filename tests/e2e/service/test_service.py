@@ -189,7 +189,7 @@ def test_log_lines_are_key_value_and_journald_gets_a_priority(make_server):
 
 
 def install(folder):
-    result = subprocess.run(["cmake", "--install", str(BUILD), "--prefix", "/usr"], env={**os.environ, "DESTDIR": str(folder)},
+    result = subprocess.run(["cmake", "--install", str(BUILD)], env={**os.environ, "DESTDIR": str(folder)},
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
     assert result.returncode == 0, result.stdout
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
@@ -203,6 +203,9 @@ def test_what_is_installed_lies_where_debian_expects_it(tmp_path):
         "usr/share/man/man1/pomona-sim.1", "usr/share/man/man1/pomonactl.1", "usr/share/man/man5/pomona.conf.5",
         "usr/share/man/man8/pomonad.8"}
     assert os.access(tmp_path / "usr/sbin/pomonad", os.X_OK)
+    unit = (tmp_path / "usr/lib/systemd/system/pomonad.service").read_text()
+    assert "/usr/sbin/pomonad -c /etc/pomona/pomona.conf" in unit and "/usr/local" not in unit
+    assert b"/etc/pomona/pomona.conf" in (tmp_path / "usr/sbin/pomonad").read_bytes()
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")

@@ -22,13 +22,17 @@ enum rc api_new(const struct api_params *params, struct api **api_r, struct err 
 	api->socket_gid = params->socket_gid;
 	api->started_unix = clock_unix_s(params->clock);
 	api->started_us = clock_monotonic_us(params->clock);
-	atomic_init(&api->denied_logged_us, INT64_MIN / 2);
+	api->own_uid = params->own_uid;
+	api_set_socket_role(api, params->socket_role);
+	for (size_t i = 0; i < DENIAL_COUNT; i++)
+		atomic_init(&api->denied[i].logged_us, INT64_MIN / 2);
 	rc = cert_read_facts(authority_cert_der(params->device_ca), &api->device_ca_facts, err);
 	if (rc != RC_OK) {
 		free(api);
 		return rc;
 	}
 	(void)pthread_mutex_init(&api->lock, NULL);
+	api_uses_init(&api->uses, params->store);
 	*api_r = api;
 	return RC_OK;
 }
@@ -47,6 +51,11 @@ void api_set_tls_facts(struct api *api, const struct cert_facts *facts)
 	(void)pthread_mutex_unlock(&api->lock);
 }
 
+void api_set_socket_role(struct api *api, enum api_role role)
+{
+	atomic_store(&api->socket_role, role);
+}
+
 void api_set_ready(struct api *api, bool is_ready)
 {
 	atomic_store(&api->is_ready, is_ready);
@@ -56,6 +65,7 @@ void api_free(struct api **api)
 {
 	if (*api == NULL)
 		return;
+	api_uses_fini(&(*api)->uses);
 	(void)pthread_mutex_destroy(&(*api)->lock);
 	free(*api);
 	*api = NULL;

@@ -15,13 +15,13 @@ static void free_json(void *object)
 
 void api_call_init(struct call *call, struct api *api, struct http_request *request)
 {
-	const char *who = http_connection_state(request);
+	const struct administrator *administrator = http_connection_state(request);
 
 	*call = (struct call){
 		.api = api,
 		.request = request,
 		.arena = http_request_arena(request),
-		.who = who != NULL ? who : "",
+		.who = administrator != NULL ? administrator->who : "",
 	};
 }
 
@@ -126,18 +126,6 @@ enum rc api_call_body(struct call *call, struct json_value **body_r, struct err 
 		return err_set(err, RC_INVALID, "the body must be a JSON object");
 	*body_r = body;
 	return RC_OK;
-}
-
-void api_call_audit_slice(const struct call *call, const char *what, struct slice id)
-{
-	log_info("admin_change", LOG_STR("who", call->who), LOG_STR("what", what), LOG_SLICE("id", id),
-		LOG_STR("request", http_request_id(call->request)),
-		LOG_STR("peer", http_request_peer(call->request)));
-}
-
-void api_call_audit(const struct call *call, const char *what, const char *id)
-{
-	api_call_audit_slice(call, what, slice_of_str(id));
 }
 
 void api_call_read(struct http_request *request, void *api, api_call_reader *read)

@@ -135,10 +135,17 @@ static void reply(struct job *job)
 {
 	struct cancel *cancel = cancel_of(job);
 	const char *uuid = http_request_param(job->call.request, "uuid");
+	const struct audit_targets targets = {
+		.ids = cancel->ids,
+		.outcomes = cancel->outcomes,
+		.repeated = cancel->repeated,
+		.outcome = OUTCOME_CANCELLED,
+		.count = cancel->durable.counts[OUTCOME_CANCELLED],
+	};
 	struct json_value *root = json_new_object();
 	struct json_value *counts;
 
-	api_call_audit(&job->call, "cancel_command", uuid);
+	api_call_audit_targets(&job->call, "cancel_command", slice_of_str(uuid), &targets);
 	json_set_str(root, "uuid", uuid);
 	counts = json_set_object(root, "counts");
 	for (size_t i = 0; i < OUTCOME_COUNT; i++)

@@ -14,6 +14,7 @@
 
 #include "pomona/api/api.h"
 #include "pomona/json/json.h"
+#include "pomona/store/admin.h"
 #include "pomona/store/enrollment.h"
 #include "pomona/store/queue.h"
 
@@ -25,12 +26,64 @@ enum {
 	API_PROBLEM_BYTES_MAX = 8192,
 	API_ABANDONED_MAX = 64,
 	API_RETRY_AFTER_S = 5,
+	TIME_FIELD_BYTES_MAX = 64,
 };
 
 /* A staged send that was given up half way: its rows are in nobody's sight until it is repeated. */
 struct abandoned {
 	int64_t command_id, batch_id;
 };
+
+/* The flags of a route. 0, and all that is not here, is for nobody. */
+enum {
+	ROUTE_FOR_VIEWER = API_ROLE_VIEWER,
+	ROUTE_FOR_OPERATOR = API_ROLE_OPERATOR,
+	ROUTE_FOR_ADMIN = API_ROLE_ADMIN,
+	ROUTE_FOR_OPEN = 16, /* everybody */
+};
+/* May somebody with `role` call a route that has these flags? */
+bool api_role_may(enum api_role role, uint32_t flags);
+
+/* Who calls, kept with the connection: its requests come one after the other. */
+struct administrator {
+	char who[API_TOKEN_MAKER_BYTES_MAX + 1]; /* "token:" and its name, "unix:" and the uid */
+};
+
+/* Why a call was turned away before its handler. */
+enum denial {
+	DENIAL_NONE,
+	DENIAL_NO_TOKEN,
+	DENIAL_UNKNOWN_TOKEN,
+	DENIAL_EXPIRED_TOKEN,
+	DENIAL_ROLE,
+	DENIAL_COUNT
+};
+struct denied {
+	atomic_int_least64_t logged_us; /* when one was logged last */
+	atomic_uint_least64_t silently; /* those since */
+	atomic_uint_least64_t total;
+};
+const char *api_denial_name(enum denial denial);
+
+/*
+ * Uses of tokens on their way to the database: a token's is written at most every few minutes, by a
+ * job that no request waits for. Threading: its lock.
+ */
+enum { USES_MAX = 64, USES_STEP_S = 300 };
+struct use {
+	int64_t token_id, at;
+};
+struct uses {
+	struct store_job job; /* first: the writer hands it back */
+	struct store *store;
+	pthread_mutex_t lock; /* of all below */
+	struct use waiting[USES_MAX], writing[USES_MAX];
+	size_t waiting_count, writing_count;
+	bool is_under_way;
+};
+void api_uses_init(struct uses *uses, struct store *store);
+void api_uses_note(struct uses *uses, const struct api_token_found *token, int64_t now);
+void api_uses_fini(struct uses *uses);
 
 struct api {
 	struct store *store;
@@ -41,18 +94,18 @@ struct api {
 	struct cert_facts device_ca_facts;
 	size_t body_bytes_max;
 	gid_t socket_gid;
+	uid_t own_uid;
+	_Atomic(enum api_role) socket_role;
 	int64_t started_unix, started_us;
 	_Atomic(const struct http_listener *) device_listener, admin_listener;
 	atomic_bool is_ready;
-	atomic_int_least64_t denied_logged_us; /* when a failed authentication was logged last */
-	atomic_uint_least64_t denied_silently; /* those since */
-	pthread_mutex_t lock;                  /* of all below */
-	struct cert_facts tls;                 /* not_after 0: unknown */
+	struct denied denied[DENIAL_COUNT];
+	struct uses uses;
+	pthread_mutex_t lock;  /* of all below */
+	struct cert_facts tls; /* not_after 0: unknown */
 	struct abandoned abandoned[API_ABANDONED_MAX];
 	size_t abandoned_count;
 };
-
-enum { ROUTE_IS_OPEN = 1 }; /* needs no administrator */
 
 /* One request under way; lives in its arena. */
 struct call {
@@ -76,9 +129,24 @@ void api_call_reply(struct call *call, unsigned status, struct json_value **root
 void api_call_fail(struct call *call, enum rc rc, const struct err *err);
 /* The body as a JSON object that lives as long as the request. */
 enum rc api_call_body(struct call *call, struct json_value **body_r, struct err *err) MUST_USE;
-/* The log line that every change by an administrator leaves. */
+/* The log line that every change by an administrator leaves, whatever the log's level. */
 void api_call_audit(const struct call *call, const char *what, const char *id);
 void api_call_audit_slice(const struct call *call, const char *what, struct slice id);
+/* `detail`: what else matters about it. */
+void api_call_audit_detail(const struct call *call, const char *what, const char *id,
+	const char *detail);
+/* The enrollments that a change was for: those whose outcome is `outcome`. */
+struct audit_targets {
+	const struct json_value *ids; /* NULL: all */
+	const uint8_t *outcomes;      /* one an id */
+	const uint8_t *repeated;      /* of api_ids_find_repeated() */
+	uint8_t outcome;
+	int64_t count;             /* those */
+	struct slice request_type; /* of a command; may be empty */
+};
+enum { AUDIT_TARGETS_MAX = 8 }; /* named; the rest is counted */
+void api_call_audit_targets(const struct call *call, const char *what, struct slice id,
+	const struct audit_targets *targets);
 
 /* Answers 200 with the object that `read` fills from a snapshot. */
 typedef enum rc api_call_reader(struct call *call, struct txn *txn, struct json_value *root,
@@ -113,8 +181,9 @@ void api_job_handle(struct http_request *request, void *api, const struct job_ty
 /* RFC 9457. */
 struct problem {
 	unsigned status;
-	const char *detail; /* NULL: none */
-	const char *field;  /* NULL: none */
+	const char *detail;      /* NULL: none */
+	const char *field;       /* NULL: none */
+	const char *needed_role; /* NULL: it is not about roles */
 };
 void api_problem_write(const struct problem *problem, struct buf *body);
 void api_problem_reply(struct http_request *request, const struct problem *problem);

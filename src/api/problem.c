@@ -40,6 +40,8 @@ void api_problem_write(const struct problem *problem, struct buf *body)
 		json_set_slice(root, "detail", slice_of_str(problem->detail));
 	if (problem->field != NULL)
 		json_set_str(root, "field", problem->field);
+	if (problem->needed_role != NULL)
+		json_set_str(root, "needed_role", problem->needed_role);
 	if (json_write(root, false, body, NULL) != RC_OK)
 		buf_clear(body); /* an error without a body is still an error */
 }

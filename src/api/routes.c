@@ -23,42 +23,49 @@ static size_t pushcert_body(const struct http_request *request, void *api)
 
 #define V1 "/api/v1"
 
+/* The column of who may: OPEN, VIEWER, OPERATOR or ADMIN; no route is without one. */
+#define ROUTE(method_, path_, body_max_, handle_, who_) \
+	{ \
+		.method = (method_), .path = (path_), .body_max = (body_max_), .handle = (handle_), \
+		.flags = ROUTE_FOR_##who_ \
+	}
+
 /* docs/api/openapi.yaml describes each of these; a test holds the two together. */
 static const struct http_route routes[] = {
-	{"GET", "/healthz", NULL, api_health_get, ROUTE_IS_OPEN},
-	{"GET", "/readyz", NULL, api_ready_get, ROUTE_IS_OPEN},
-	{"GET", V1 "/status", NULL, api_status_get, 0},
-	{"GET", V1 "/devices", NULL, api_devices_get, 0},
-	{"GET", V1 "/devices/{id}", NULL, api_device_get, 0},
-	{"DELETE", V1 "/devices/{id}", small_body, api_device_forget, 0},
-	{"GET", V1 "/devices/{id}/commands", NULL, api_device_commands_get, 0},
-	{"POST", V1 "/devices/{id}/unenroll", small_body, api_device_unenroll, 0},
-	{"DELETE", V1 "/devices/{id}/unenroll", small_body, api_device_keep, 0},
-	{"POST", V1 "/devices/{id}/forget", small_body, api_device_forget, 0},
-	{"POST", V1 "/commands", large_body, api_commands_post, 0},
-	{"GET", V1 "/commands/{uuid}", NULL, api_command_get, 0},
-	{"GET", V1 "/commands/{uuid}/plist", NULL, api_command_plist_get, 0},
-	{"POST", V1 "/commands/{uuid}/cancel", large_body, api_command_cancel, 0},
-	{"GET", V1 "/commands/{uuid}/results", NULL, api_results_get, 0},
-	{"GET", V1 "/commands/{uuid}/results/{id}", NULL, api_result_get, 0},
-	{"GET", V1 "/commands/{uuid}/results/{id}/plist", NULL, api_result_plist_get, 0},
-	{"GET", V1 "/refusals", NULL, api_refusals_get, 0},
-	{"GET", V1 "/tokens", NULL, api_tokens_get, 0},
-	{"POST", V1 "/tokens", small_body, api_tokens_post, 0},
-	{"DELETE", V1 "/tokens/{name}", small_body, api_token_delete, 0},
-	{"GET", V1 "/identities", NULL, api_identities_get, 0},
-	{"POST", V1 "/identities", small_body, api_identities_post, 0},
-	{"POST", V1 "/identities/{sha256}/revoke", small_body, api_identity_revoke_post, 0},
-	{"GET", V1 "/cas", NULL, api_cas_get, 0},
-	{"POST", V1 "/cas", large_body, api_cas_post, 0},
-	{"DELETE", V1 "/cas/{sha256}", small_body, api_ca_delete, 0},
-	{"GET", V1 "/alarms", NULL, api_alarms_get, 0},
-	{"POST", V1 "/push", large_body, api_push_post, 0},
-	{"GET", V1 "/pushcerts", NULL, api_pushcerts_get, 0},
-	{"PUT", V1 "/pushcerts", pushcert_body, api_pushcerts_put, 0},
-	{"POST", V1 "/pushcerts/test", small_body, api_pushcert_test_post, 0},
-	{"DELETE", V1 "/pushcerts/{topic}", small_body, api_pushcert_delete, 0},
-	{"DELETE", V1 "/alarms/{kind}/{subject}", small_body, api_alarm_delete, 0},
+	ROUTE("GET", "/healthz", NULL, api_health_get, OPEN),
+	ROUTE("GET", "/readyz", NULL, api_ready_get, OPEN),
+	ROUTE("GET", V1 "/status", NULL, api_status_get, VIEWER),
+	ROUTE("GET", V1 "/devices", NULL, api_devices_get, VIEWER),
+	ROUTE("GET", V1 "/devices/{id}", NULL, api_device_get, VIEWER),
+	ROUTE("DELETE", V1 "/devices/{id}", small_body, api_device_forget, ADMIN),
+	ROUTE("GET", V1 "/devices/{id}/commands", NULL, api_device_commands_get, VIEWER),
+	ROUTE("POST", V1 "/devices/{id}/unenroll", small_body, api_device_unenroll, OPERATOR),
+	ROUTE("DELETE", V1 "/devices/{id}/unenroll", small_body, api_device_keep, OPERATOR),
+	ROUTE("POST", V1 "/devices/{id}/forget", small_body, api_device_forget, ADMIN),
+	ROUTE("POST", V1 "/commands", large_body, api_commands_post, OPERATOR),
+	ROUTE("GET", V1 "/commands/{uuid}", NULL, api_command_get, VIEWER),
+	ROUTE("GET", V1 "/commands/{uuid}/plist", NULL, api_command_plist_get, OPERATOR),
+	ROUTE("POST", V1 "/commands/{uuid}/cancel", large_body, api_command_cancel, OPERATOR),
+	ROUTE("GET", V1 "/commands/{uuid}/results", NULL, api_results_get, VIEWER),
+	ROUTE("GET", V1 "/commands/{uuid}/results/{id}", NULL, api_result_get, OPERATOR),
+	ROUTE("GET", V1 "/commands/{uuid}/results/{id}/plist", NULL, api_result_plist_get, OPERATOR),
+	ROUTE("GET", V1 "/refusals", NULL, api_refusals_get, VIEWER),
+	ROUTE("GET", V1 "/tokens", NULL, api_tokens_get, ADMIN),
+	ROUTE("POST", V1 "/tokens", small_body, api_tokens_post, ADMIN),
+	ROUTE("DELETE", V1 "/tokens/{name}", small_body, api_token_delete, ADMIN),
+	ROUTE("GET", V1 "/identities", NULL, api_identities_get, VIEWER),
+	ROUTE("POST", V1 "/identities", small_body, api_identities_post, ADMIN),
+	ROUTE("POST", V1 "/identities/{sha256}/revoke", small_body, api_identity_revoke_post, ADMIN),
+	ROUTE("GET", V1 "/cas", NULL, api_cas_get, VIEWER),
+	ROUTE("POST", V1 "/cas", large_body, api_cas_post, ADMIN),
+	ROUTE("DELETE", V1 "/cas/{sha256}", small_body, api_ca_delete, ADMIN),
+	ROUTE("GET", V1 "/alarms", NULL, api_alarms_get, VIEWER),
+	ROUTE("POST", V1 "/push", large_body, api_push_post, OPERATOR),
+	ROUTE("GET", V1 "/pushcerts", NULL, api_pushcerts_get, VIEWER),
+	ROUTE("PUT", V1 "/pushcerts", pushcert_body, api_pushcerts_put, ADMIN),
+	ROUTE("POST", V1 "/pushcerts/test", small_body, api_pushcert_test_post, OPERATOR),
+	ROUTE("DELETE", V1 "/pushcerts/{topic}", small_body, api_pushcert_delete, ADMIN),
+	ROUTE("DELETE", V1 "/alarms/{kind}/{subject}", small_body, api_alarm_delete, OPERATOR),
 };
 
 const struct http_route *api_routes(size_t *count_r)

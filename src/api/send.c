@@ -289,13 +289,21 @@ static void write_counts(const struct send *send, struct buf *out)
 static void reply(struct job *job)
 {
 	const struct send *send = send_of(job);
+	const struct audit_targets targets = {
+		.ids = send->body.ids,
+		.outcomes = send->outcomes,
+		.repeated = send->repeated,
+		.outcome = OUTCOME_QUEUED,
+		.count = send->durable.counts[OUTCOME_QUEUED],
+		.request_type = send->body.row.request_type,
+	};
 	struct err err = {.rc = RC_OK};
 	struct buf out;
 	enum rc rc;
 
 	if (job->call.api->push != NULL)
 		push_poke(job->call.api->push);
-	api_call_audit_slice(&job->call, "send_command", send->body.row.uuid);
+	api_call_audit_targets(&job->call, "send_command", send->body.row.uuid, &targets);
 	buf_init(&out, API_REPLY_BYTES_MAX);
 	buf_append_str(&out, "{\"uuid\":");
 	api_ids_append_text(&out, send->body.row.uuid);

@@ -7,8 +7,6 @@
 
 #include "private.h"
 
-enum { TIME_FIELD_BYTES_MAX = 64 };
-
 struct fields {
 	struct json_value *ids, *command;
 	bool is_all;

@@ -201,6 +201,15 @@ static void write_refusals(struct device *device, struct json_value *root)
 	}
 }
 
+static void write_denied(struct api *api, struct json_value *root)
+{
+	struct json_value *object = json_set_object(root, "denied");
+
+	for (int i = DENIAL_NONE + 1; i < DENIAL_COUNT; i++)
+		json_set_int(object, api_denial_name((enum denial)i),
+			(int64_t)atomic_load(&api->denied[i].total));
+}
+
 static enum rc read_status(struct call *call, struct txn *txn, struct json_value *root,
 	struct err *err)
 {
@@ -227,6 +236,7 @@ static enum rc read_status(struct call *call, struct txn *txn, struct json_value
 	write_listener(atomic_load(&api->admin_listener), "admin", listeners);
 	write_device(api->device, root);
 	write_refusals(api->device, root);
+	write_denied(api, root);
 	return rc;
 }
 

@@ -20,6 +20,7 @@ static const struct {
 	[LOG_LEVEL_WARNING] = {"warning", "<4>"},
 	[LOG_LEVEL_INFO] = {"info", "<6>"},
 	[LOG_LEVEL_DEBUG] = {"debug", "<7>"},
+	[LOG_LEVEL_AUDIT] = {"audit", "<5>"}, /* as a notice */
 };
 
 static _Atomic int threshold = LOG_LEVEL_INFO;
@@ -100,7 +101,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 	struct buf line;
 	ssize_t written;
 
-	if ((int)level > threshold)
+	if ((int)level > threshold && level != LOG_LEVEL_AUDIT)
 		return;
 	buf_init(&line, LOG_LINE_BYTES);
 	if (getenv("JOURNAL_STREAM") != NULL)

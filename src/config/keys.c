@@ -69,7 +69,10 @@ static const struct config_key keys[] = {
 	KEY(admin, socket, TYPE(PATH, CONFIG_STATE_DIR "/admin.sock"), EMPTY_ALLOWED,
 		HELP("Unix socket of the admin API, which pomonactl uses; empty for none.")),
 	KEY(admin, socket_group, TYPE(TEXT, ""), EMPTY_ALLOWED,
-		HELP("Group that may use the socket without a token; empty for root only.")),
+		HELP(
+			"Group that may use the socket without a token; empty for root and the server's user only.")),
+	KEY(admin, socket_role, CHOICE("viewer|operator|admin", "admin"), RELOADABLE,
+		HELP("What members of that group may do without a token; root and the server's user are admin.")),
 	KEY(admin, connections_max, INTEGER(1, 65536, "256", "connections"),
 		HELP("Open connections to the admin API; more are refused.")),
 	KEY(admin, body_bytes_max, INTEGER(4096, 1073741824, "67108864", "bytes"),

@@ -79,6 +79,7 @@ static enum rc set_choice(void *field, const struct config_key *key, struct slic
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "set_choice() stores an unsigned");
 _Static_assert(sizeof(enum config_unknown_device) == sizeof(unsigned), "as above");
 _Static_assert(sizeof(enum config_user_authenticate) == sizeof(unsigned), "as above");
+_Static_assert(sizeof(enum config_role) == sizeof(unsigned), "as above");
 _Static_assert(sizeof(enum config_push_priority) == sizeof(unsigned), "as above");
 
 static bool is_ip(struct slice host, int family)

@@ -161,6 +161,7 @@ static const char *advice_for(unsigned status)
 		{401,
 			"use a live token (--token-file FILE, " CTL_TOKEN_VARIABLE
 			"), or the Unix socket as root or a member of its group"},
+		{403, "use a token of that role; `[admin] socket_role` is what the socket's group may do"},
 		{413, "the conf key [admin] body_bytes_max sets the bound"},
 		{500, "the log of pomonad says more"},
 		{503, "the server is busy, starting or stopping, or cannot write: try again, see its log"},

@@ -182,7 +182,7 @@ static void tell_done(const struct ctl *ctl, const struct init *init)
 	else
 		fprintf(ctl->out,
 			"(an earlier run that was interrupted made the first admin token; if it is\n"
-			"lost, `pomonactl token add NAME` over the Unix socket makes another)\n");
+			"lost, `pomonactl token add NAME --role admin` over the Unix socket makes another)\n");
 }
 
 /* The conf is there: is what it names? */

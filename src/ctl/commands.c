@@ -24,6 +24,7 @@ static const struct option issue_options[] = {{"--csr", true}, {"--p12", true},
 
 static const struct option push_options[] = {{"--all", false}, {"--filter", true},
 	{"--urgent", false}};
+static const struct option token_options[] = {{"--role", true}, {"--expires", true}};
 static const struct option pushcert_options[] = {{"--password-file", true}, {"--force", false}};
 
 /* A name with several verbs stands once for each, together. */
@@ -86,9 +87,11 @@ static const struct command table[] = {
 	{"ca", "list", "", "the trusted device CAs", NULL, 0, WORDS(0, 0), .run = cmd_ca_list},
 	{"ca", "remove", "SHA256", "trust a device CA no more", NULL, 0, WORDS(1, 1),
 		.run = cmd_ca_remove},
-	{"token", "add", "NAME", "make an API token; it is shown once", NULL, 0, WORDS(1, 1),
-		.run = cmd_token_add},
-	{"token", "list", "", "the names of the API tokens", NULL, 0, WORDS(0, 0), .run = cmd_token_list},
+	{"token", "add", "NAME --role viewer|operator|admin [--expires TIME]",
+		"make an API token; it is shown once. TIME: 12h, 90d, 26w, or 2027-01-31T12:00:00Z",
+		OPTIONS(token_options), WORDS(1, 1), .run = cmd_token_add},
+	{"token", "list", "", "the API tokens: role, maker, end, last use", NULL, 0, WORDS(0, 0),
+		.run = cmd_token_list},
 	{"token", "revoke", "NAME", "end an API token", NULL, 0, WORDS(1, 1), .run = cmd_token_revoke},
 	{"help", NULL, "[COMMAND]", "this text, or what one command wants", NULL, 0, WORDS(0, 2),
 		.run = cmd_help},

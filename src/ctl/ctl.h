@@ -144,6 +144,11 @@ size_t text_columns(const char *text);
 enum { TEXT_RELATIVE_BYTES = 32 };
 /* "3 min ago", "in 12 days", "now". */
 void text_relative(int64_t then, int64_t now, char out[static TEXT_RELATIVE_BYTES]);
+/*
+ * A time to come, as the API wants it: "90d" (also h, w) from `now`, or RFC 3339 as it stands. False: neither.
+ */
+enum { TEXT_TIME_BYTES = 64 };
+bool text_time_to_come(const char *text, int64_t now, char out[static TEXT_TIME_BYTES]) MUST_USE;
 /* "17.3 MiB". */
 void text_bytes(int64_t bytes, char out[static TEXT_RELATIVE_BYTES]);
 

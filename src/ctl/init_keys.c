@@ -17,8 +17,6 @@ enum {
 	COMMON_NAME_BYTES_MAX = 64, /* RFC 5280 ub-common-name */
 };
 
-static const char token_name[] = "first";
-
 /* --- authorities in the vault */
 
 struct vault_names {
@@ -190,6 +188,11 @@ static enum rc add_token(void *ctx, struct txn *txn, struct err *err)
 {
 	AUTO(arena_free) struct arena *arena = arena_new(TOKENS_BYTES_MAX);
 	struct api_token_view *views;
+	static const struct api_token token = {
+		.name = "first",
+		.role = API_ROLE_ADMIN,
+		.created_by = "init",
+	};
 	struct init *init = ctx;
 	uint8_t hash[SHA256_BYTES];
 	size_t count;
@@ -202,7 +205,7 @@ static enum rc add_token(void *ctx, struct txn *txn, struct err *err)
 		return rc;
 	token_make(init->token);
 	token_hash(slice_of_str(init->token), hash);
-	return api_token_add(txn, token_name, hash, err);
+	return api_token_add(txn, &token, hash, err);
 }
 
 enum rc init_make_token(struct init *init, struct err *err)

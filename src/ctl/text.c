@@ -2,6 +2,9 @@
 #include <inttypes.h>
 
 #include "ctl.h"
+#include "pomona/base/codec.h"
+
+#define SPAN_S_MAX (INT64_C(36500) * 86400)
 
 /* Ranges of code points that a terminal obeys, or that turn the order of what is read. */
 static const struct {
@@ -116,6 +119,32 @@ void text_relative(int64_t then, int64_t now, char out[static TEXT_RELATIVE_BYTE
 	count = distance / units[unit].seconds;
 	(void)snprintf(out, TEXT_RELATIVE_BYTES, "%s%" PRId64 " %s%s", then > now ? "in " : "", count,
 		count == 1 ? units[unit].one : units[unit].many, then > now ? "" : " ago");
+}
+
+bool text_time_to_come(const char *text, int64_t now, char out[static TEXT_TIME_BYTES])
+{
+	static const struct {
+		char unit;
+		int64_t seconds;
+	} units[] = {{'h', 3600}, {'d', 86400}, {'w', 604800}};
+	const struct slice all = slice_of_str(text);
+	int64_t then;
+
+	for (size_t i = 0; i < COUNT_OF(units); i++) {
+		int64_t count;
+
+		if (all.len == 0 || text[all.len - 1] != units[i].unit)
+			continue;
+		if (int64_parse(slice_sub(all, 0, all.len - 1), 1, SPAN_S_MAX / units[i].seconds, &count, NULL) !=
+			RC_OK)
+			return false;
+		time_format(now + count * units[i].seconds, out);
+		return true;
+	}
+	if (all.len >= TEXT_TIME_BYTES || time_parse(all, &then, NULL) != RC_OK)
+		return false;
+	(void)snprintf(out, TEXT_TIME_BYTES, "%s", text);
+	return true;
 }
 
 void text_bytes(int64_t bytes, char out[static TEXT_RELATIVE_BYTES])

@@ -27,6 +27,7 @@ static void apply(struct server *server, const struct config *fresh, const struc
 	log_set_level(fresh->server.log_level);
 	device_set_settings(server->device, &settings);
 	push_set_settings(server->push, &push_settings);
+	api_set_socket_role(server->api, server_socket_role(fresh));
 	api_set_tls_facts(server->api, &tls->leaf);
 	config_diff_fixed(server->config, fresh, &fixed);
 	log_lines(LOG_LEVEL_WARNING, "change_needs_restart", buf_slice(&fixed));

@@ -23,6 +23,17 @@ enum {
 #define ADVICE_THREADS "look at memory and threads that the service may have"
 #define ADVICE_INIT "make the state directory with `pomonactl init`, or restore it from a backup"
 
+enum api_role server_socket_role(const struct config *config)
+{
+	static const enum api_role roles[] = {
+		[CONFIG_ROLE_VIEWER] = API_ROLE_VIEWER,
+		[CONFIG_ROLE_OPERATOR] = API_ROLE_OPERATOR,
+		[CONFIG_ROLE_ADMIN] = API_ROLE_ADMIN,
+	};
+
+	return roles[config->admin.socket_role];
+}
+
 struct device_settings server_device_settings(const struct config *config)
 {
 	enum unknown_device unknown_device = config->device.unknown_device == CONFIG_UNKNOWN_UNENROLL
@@ -167,7 +178,9 @@ static enum rc start_api(struct server *server, struct err *err)
 	};
 	enum rc rc = host_socket_group(server->config, &server->socket_gid, err);
 
+	params.own_uid = geteuid();
 	params.socket_gid = server->socket_gid;
+	params.socket_role = server_socket_role(server->config);
 	return rc == RC_OK ? api_new(&params, &server->api, err) : rc;
 }
 

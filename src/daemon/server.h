@@ -55,6 +55,8 @@ int server_start(struct server *server);
 /* Waits for what is under way as long as the conf allows, then ends all. */
 void server_stop(struct server *server);
 
+/* The role of [admin] socket_role. */
+enum api_role server_socket_role(const struct config *config);
 /* What of the conf the device room is given. */
 struct device_settings server_device_settings(const struct config *config);
 /* Takes over what may change while running; all or nothing. The old conf stays in force on a fault. */

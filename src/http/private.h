@@ -161,5 +161,6 @@ enum rc socket_listen_unix(const struct http_listener_params *params, int *fd_r,
 	MUST_USE;
 void socket_peer_text(int fd, const struct sockaddr *address, char out[static HTTP_ADDRESS_BYTES]);
 bool socket_is_peer_of(int fd, gid_t gid);
+bool socket_peer_uid(int fd, uid_t *uid_r) MUST_USE;
 
 #endif

@@ -338,6 +338,13 @@ void http_connection_set_state(struct http_request *request, void *state,
 	connection->state_free = free_fn;
 }
 
+bool http_request_unix_uid(const struct http_request *request, uid_t *uid_r)
+{
+	const struct connection *connection = request->connection;
+
+	return connection->listener->unix_path != NULL && socket_peer_uid(connection->fd, uid_r);
+}
+
 bool http_request_is_unix_peer_of(const struct http_request *request, gid_t gid)
 {
 	const struct connection *connection = request->connection;

@@ -198,14 +198,24 @@ static void inet_text(const void *address, int family, uint16_t port,
 	(void)snprintf(out, HTTP_ADDRESS_BYTES, family == AF_INET ? "%s:%u" : "[%s]:%u", host, port);
 }
 
-/* Who it is, not where: a Unix peer has no address of its own. */
-static void unix_peer_text(int fd, char out[static HTTP_ADDRESS_BYTES])
+bool socket_peer_uid(int fd, uid_t *uid_r)
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && size == sizeof(peer))
-		(void)snprintf(out, HTTP_ADDRESS_BYTES, "unix:%u", (unsigned)peer.uid);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || size != sizeof(peer))
+		return false;
+	*uid_r = peer.uid;
+	return true;
+}
+
+/* Who it is, not where: a Unix peer has no address of its own. */
+static void unix_peer_text(int fd, char out[static HTTP_ADDRESS_BYTES])
+{
+	uid_t uid;
+
+	if (socket_peer_uid(fd, &uid))
+		(void)snprintf(out, HTTP_ADDRESS_BYTES, "unix:%u", (unsigned)uid);
 	else
 		(void)snprintf(out, HTTP_ADDRESS_BYTES, "unix");
 }

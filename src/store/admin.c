@@ -3,33 +3,77 @@
 
 #include "txn.h"
 
-enum rc api_token_add(struct txn *txn, const char *name, const uint8_t hash[static SHA256_BYTES],
-	struct err *err)
+static const char *const role_names[API_ROLE_END] = {
+	[API_ROLE_NONE] = "none",
+	[API_ROLE_VIEWER] = "viewer",
+	[API_ROLE_OPERATOR] = "operator",
+	[API_ROLE_ADMIN] = "admin",
+};
+
+static enum api_role role_of_number(int64_t number)
 {
-	enum rc rc = bytes_check("token name", slice_of_str(name), API_TOKEN_NAME_BYTES_MAX, err);
+	return number > API_ROLE_NONE && number < API_ROLE_END ? (enum api_role)number : API_ROLE_NONE;
+}
+
+const char *api_role_name(enum api_role role)
+{
+	return role_names[role_of_number((int64_t)role)];
+}
+
+enum api_role api_role_of_name(struct slice name)
+{
+	for (int i = API_ROLE_NONE + 1; i < API_ROLE_END; i++)
+		if (slice_is_str(name, role_names[i]))
+			return (enum api_role)i;
+	return API_ROLE_NONE;
+}
+
+enum rc api_token_add(struct txn *txn, const struct api_token *token,
+	const uint8_t hash[static SHA256_BYTES], struct err *err)
+{
+	enum rc rc = bytes_check("token name", slice_of_str(token->name), API_TOKEN_NAME_BYTES_MAX, err);
 
 	if (rc == RC_OK)
+		rc =
+			bytes_check("token's maker", slice_of_str(token->created_by), API_TOKEN_MAKER_BYTES_MAX, err);
+	if (rc == RC_OK && role_of_number((int64_t)token->role) == API_ROLE_NONE)
+		rc = err_set(err, RC_INVALID, "a token wants a role");
+	if (rc == RC_OK)
 		rc = DO(txn, err,
-			"INSERT INTO api_token (name, hash, created_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-			V_STR(name), V_SHA256(hash), V_INT(txn->now));
+			"INSERT INTO api_token (name, hash, created_at, role, expires_at, created_by)"
+			" VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+			V_STR(token->name), V_SHA256(hash), V_INT(txn->now), V_INT(token->role),
+			V_INT(token->expires_at), V_STR(token->created_by));
 	if (rc == RC_OK && txn_changes(txn) == 0)
-		return err_set(err, RC_EXISTS, "there is a token %s", name);
+		return err_set(err, RC_EXISTS, "there is a token %s", token->name);
 	return rc;
 }
 
 enum rc api_token_find(struct txn *txn, const uint8_t hash[static SHA256_BYTES],
-	struct arena *arena, const char **name_r, struct err *err)
+	struct arena *arena, struct api_token_found *found_r, struct err *err)
 {
 	AUTO(query_end) struct query query = {0};
 	bool is_short = false;
 	enum rc rc = QUERY(&query, txn, err,
-		"SELECT name FROM api_token WHERE hash = ?1 AND revoked_at = 0", V_SHA256(hash));
+		"SELECT id, name, role, expires_at, used_at FROM api_token WHERE hash = ?1 AND revoked_at = 0",
+		V_SHA256(hash));
 
 	if (rc == RC_OK)
 		rc = query_row(&query, "token", err);
 	if (rc == RC_OK)
-		*name_r = query_str(&query, 0, arena, &is_short);
+		*found_r = (struct api_token_found){
+			.id = query_int(&query, 0),
+			.name = query_str(&query, 1, arena, &is_short),
+			.role = role_of_number(query_int(&query, 2)),
+			.expires_at = query_int(&query, 3),
+			.used_at = query_int(&query, 4),
+		};
 	return is_short ? err_set(err, RC_NO_MEMORY, "token") : rc;
+}
+
+enum rc api_token_used(struct txn *txn, int64_t id, int64_t used_at, struct err *err)
+{
+	return DO(txn, err, "UPDATE api_token SET used_at = ?2 WHERE id = ?1", V_INT(id), V_INT(used_at));
 }
 
 enum rc api_token_revoke(struct txn *txn, const char *name, struct err *err)
@@ -50,8 +94,9 @@ enum rc api_token_list(struct txn *txn, struct arena *arena, struct api_token_vi
 	void *list = NULL;
 	bool is_short = false;
 	bool is_row = true;
-	enum rc rc =
-		QUERY(&query, txn, err, "SELECT name, created_at, revoked_at FROM api_token ORDER BY id");
+	enum rc rc = QUERY(&query, txn, err,
+		"SELECT name, created_at, revoked_at, role, expires_at, used_at, created_by FROM api_token"
+		" ORDER BY id");
 
 	*count_r = 0;
 	while (rc == RC_OK && !is_short && (rc = query_next(&query, &is_row, err)) == RC_OK && is_row) {
@@ -62,6 +107,10 @@ enum rc api_token_list(struct txn *txn, struct arena *arena, struct api_token_vi
 		view->name = query_str(&query, 0, arena, &is_short);
 		view->created_at = query_int(&query, 1);
 		view->revoked_at = query_int(&query, 2);
+		view->role = role_of_number(query_int(&query, 3));
+		view->expires_at = query_int(&query, 4);
+		view->used_at = query_int(&query, 5);
+		view->created_by = query_str(&query, 6, arena, &is_short);
 	}
 	*views_r = list;
 	return is_short ? err_set(err, RC_NO_MEMORY, "tokens") : rc;

@@ -15,6 +15,7 @@
 #include "pomona/http/http.h"
 #include "pomona/pki/authority.h"
 #include "pomona/push/push.h"
+#include "pomona/store/admin.h"
 #include "pomona/store/store.h"
 
 struct api;
@@ -26,13 +27,17 @@ struct api_params {
 	const struct authority *device_ca;
 	struct push *push; /* NULL: nobody is woken, and the routes about pushes answer 503 */
 	size_t body_bytes_max;
-	gid_t socket_gid; /* members are admins over the Unix socket; (gid_t)-1: root only */
+	/* Over the Unix socket root and this user, our own, are admins; members of this group need no token
+	 * either; (gid_t)-1: none. */
+	uid_t own_uid;
+	gid_t socket_gid;
+	enum api_role socket_role; /* of those members */
 };
 
 enum rc api_new(const struct api_params *params, struct api **api_r, struct err *err) MUST_USE;
 const struct http_route *api_routes(size_t *count_r);
-/* For http_listener_params: bearer token or Unix peer, before every route but /healthz and
- * /readyz. */
+/* For http_listener_params: who calls, by bearer token or as Unix peer, and may they? Before every
+ * route but /healthz and /readyz. */
 bool api_before(struct http_request *request, void *api);
 void api_error_body(struct http_request *request, unsigned status, const char *text,
 	struct buf *body, const char **content_type_r);
@@ -42,6 +47,8 @@ void api_set_listeners(struct api *api, const struct http_listener *device,
 	const struct http_listener *admin);
 /* The server's TLS leaf, for its expiry in status; again after every reload. */
 void api_set_tls_facts(struct api *api, const struct cert_facts *facts);
+/* From the next request on. */
+void api_set_socket_role(struct api *api, enum api_role role);
 /* readyz: 200 only while ready. */
 void api_set_ready(struct api *api, bool is_ready);
 /* Requests that wait for the store or for pushes are answered by these; none may be under way. */

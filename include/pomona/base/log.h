@@ -14,7 +14,13 @@
 
 #include "pomona/base/slice.h"
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARNING,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+	LOG_LEVEL_AUDIT, /* who changed what: always written */
+};
 
 enum log_kind { LOG_KIND_STR, LOG_KIND_SLICE, LOG_KIND_INT };
 
@@ -39,13 +45,14 @@ struct log_field {
 #define log_warning(...) LOG_AT(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_info(...) LOG_AT(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...) LOG_AT(LOG_LEVEL_DEBUG, __VA_ARGS__)
+#define log_audit(...) LOG_AT(LOG_LEVEL_AUDIT, __VA_ARGS__)
 
 #define LOG_AT(level, ...) LOG_AT_(level, __VA_ARGS__, {.key = NULL})
 #define LOG_AT_(level, event, ...) log_write(level, event, (const struct log_field[]){__VA_ARGS__})
 
 /* `fields` ends with a NULL key. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
-/* Lines above `level` are dropped; the default is LOG_LEVEL_INFO. */
+/* Lines above `level` are dropped, but for the audit; the default is LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);
 /* Where lines go: a file descriptor, default 2. For tests. */
 void log_set_fd(int fd);

@@ -25,6 +25,8 @@ enum config_push_priority {
 	CONFIG_PUSH_PRIORITY_1
 };
 
+enum config_role { CONFIG_ROLE_VIEWER, CONFIG_ROLE_OPERATOR, CONFIG_ROLE_ADMIN };
+
 enum { CONFIG_FILE_BYTES_MAX = 1048576, CONFIG_LINE_BYTES_MAX = 4096 };
 
 /*
@@ -58,9 +60,10 @@ struct config {
 		enum config_user_authenticate user_authenticate;
 	} device;
 	struct {
-		char *listen;       /* [admin] loopback by default; empty: none */
-		char *socket;       /* Unix socket path; empty: none; default <state_dir>/admin.sock */
-		char *socket_group; /* group that may use it without a token; empty: root only */
+		char *listen;                 /* [admin] loopback by default; empty: none */
+		char *socket;                 /* Unix socket path; empty: none; default <state_dir>/admin.sock */
+		char *socket_group;           /* group that may use it without a token; empty: none */
+		enum config_role socket_role; /* of its members */
 		int64_t connections_max;
 		int64_t body_bytes_max;
 	} admin;

@@ -140,6 +140,8 @@ void *http_connection_state(const struct http_request *request);
 void http_connection_set_state(struct http_request *request, void *state,
 	void (*free_fn)(void *state));
 
+/* Over a Unix socket: whose process the peer is, as the kernel says. Else false. */
+bool http_request_unix_uid(const struct http_request *request, uid_t *uid_r) MUST_USE;
 /* Over a Unix socket: is the peer root, or of group `gid` (supplementary ones count)? Else
  * false. */
 bool http_request_is_unix_peer_of(const struct http_request *request, gid_t gid);

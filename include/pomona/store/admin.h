@@ -15,18 +15,44 @@
 #include "pomona/pki/cert.h"
 #include "pomona/store/store.h"
 
-enum { API_TOKEN_NAME_BYTES_MAX = 64 };
+enum {
+	API_TOKEN_NAME_BYTES_MAX = 64,
+	API_TOKEN_MAKER_BYTES_MAX =
+		API_TOKEN_NAME_BYTES_MAX + 8, /* "token:" and a name, "unix:" and a uid */
+};
 
-/* RC_EXISTS: a live token has that name. */
-enum rc api_token_add(struct txn *txn, const char *name, const uint8_t hash[static SHA256_BYTES],
-	struct err *err) MUST_USE;
-/* RC_NOT_FOUND where it is unknown or revoked. The name is copied into the arena. */
+/* What somebody may do; each may what the one before may. The numbers are in the database. */
+enum api_role { API_ROLE_NONE, API_ROLE_VIEWER, API_ROLE_OPERATOR, API_ROLE_ADMIN, API_ROLE_END };
+/* "viewer"; "none" for what is no role. */
+const char *api_role_name(enum api_role role);
+/* API_ROLE_NONE where `name` is no role's. */
+enum api_role api_role_of_name(struct slice name);
+
+struct api_token {
+	const char *name;
+	enum api_role role;
+	int64_t expires_at;     /* 0: never */
+	const char *created_by; /* 1 to API_TOKEN_MAKER_BYTES_MAX bytes */
+};
+/* RC_EXISTS: a token that is not revoked has that name. */
+enum rc api_token_add(struct txn *txn, const struct api_token *token,
+	const uint8_t hash[static SHA256_BYTES], struct err *err) MUST_USE;
+struct api_token_found {
+	int64_t id;
+	const char *name; /* in the arena */
+	enum api_role role;
+	int64_t expires_at, used_at; /* 0: never */
+};
+/* RC_NOT_FOUND where it is unknown or revoked. The caller looks at expires_at. */
 enum rc api_token_find(struct txn *txn, const uint8_t hash[static SHA256_BYTES],
-	struct arena *arena, const char **name_r, struct err *err) MUST_USE;
+	struct arena *arena, struct api_token_found *found_r, struct err *err) MUST_USE;
+/* Nothing where there is no such token. */
+enum rc api_token_used(struct txn *txn, int64_t id, int64_t used_at, struct err *err) MUST_USE;
 enum rc api_token_revoke(struct txn *txn, const char *name, struct err *err) MUST_USE;
 struct api_token_view {
-	const char *name;
-	int64_t created_at, revoked_at;
+	const char *name, *created_by;
+	enum api_role role;
+	int64_t created_at, expires_at, used_at, revoked_at; /* 0: not, or never */
 };
 enum rc api_token_list(struct txn *txn, struct arena *arena, struct api_token_view **views_r,
 	size_t *count_r, struct err *err) MUST_USE;

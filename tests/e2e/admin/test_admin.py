@@ -35,17 +35,17 @@ def test_tcp_without_a_good_token_gets_401_with_a_challenge(server, headers):
 
 
 def test_what_an_administrator_changes_is_logged_with_who_did_it(server):
-    server.ctl("token", "add", "robot")
+    server.ctl("token", "add", "robot", "--role", "viewer")
     line = server.wait_log("event=admin_change .*robot")
     assert f"who=unix:{os.geteuid()}" in line
 
 
 def test_tokens_are_shown_once_listed_used_and_revoked(server):
-    token = re.search(r"\bpom_\S+", server.ctl("token", "add", "robot").stdout).group(0)
+    token = re.search(r"\bpom_\S+", server.ctl("token", "add", "robot", "--role", "viewer").stdout).group(0)
     assert server.api("GET", "/api/v1/status", token=token).status == 200
     listed = server.ctl("token", "list").stdout
     assert "robot" in listed and token not in listed
-    assert server.ctl("token", "add", "robot", check=False).returncode == 1
+    assert server.ctl("token", "add", "robot", "--role", "viewer", check=False).returncode == 1
     server.ctl("token", "revoke", "robot")
     assert server.api("GET", "/api/v1/status", token=token).status == 401
 

@@ -18,6 +18,7 @@ enum { DOCUMENT_BYTES_MAX = 1048576, OPERATIONS_MAX = 200, OPERATION_BYTES = 256
 
 struct operations {
 	char names[OPERATIONS_MAX][OPERATION_BYTES]; /* "GET /path" */
+	char roles[OPERATIONS_MAX][16];              /* of `security`: "viewer", "open"; "" without */
 	size_t count;
 };
 
@@ -40,6 +41,13 @@ static void read_line(struct operations *operations, char *path, const char *lin
 
 	if (sscanf(line, "  /%250[^:]:", word) == 1 && strncmp(line, "  /", 3) == 0)
 		(void)snprintf(path, OPERATION_BYTES, "/%s", word);
+	if (operations->count > 0) {
+		char *role = operations->roles[operations->count - 1];
+
+		(void)sscanf(line, "      security: [{token: [%15[a-z]]}]", role);
+		if (strcmp(line, "      security: []") == 0)
+			(void)snprintf(role, sizeof(operations->roles[0]), "open");
+	}
 	for (size_t i = 0; i < COUNT_OF(methods); i++) {
 		(void)snprintf(word, sizeof(word), "    %s:", methods[i]);
 		if (strcmp(line, word) == 0)
@@ -90,6 +98,66 @@ static void the_document_describes_every_route_and_nothing_else(void **state)
 	assert_int_equal(served.count, documented.count);
 }
 
+static const char *role_of_flags(uint32_t flags)
+{
+	if (flags == ROUTE_FOR_OPEN)
+		return "open";
+	return flags < API_ROLE_END ? api_role_name((enum api_role)flags) : "none";
+}
+
+static void the_document_says_of_every_route_which_role_it_needs(void **state)
+{
+	static struct operations documented;
+	size_t count;
+	const struct http_route *routes = api_routes(&count);
+
+	(void)state;
+	read_document(&documented);
+	for (size_t i = 0; i < count; i++) {
+		char name[OPERATION_BYTES];
+		const char *role = role_of_flags(routes[i].flags);
+
+		assert_string_not_equal(role, "none");
+		(void)snprintf(name, sizeof(name), "%s %s", routes[i].method, routes[i].path);
+		for (size_t j = 0; j < documented.count; j++)
+			if (strcmp(documented.names[j], name) == 0 && strcmp(documented.roles[j], role) != 0)
+				fail_msg("%s is for %s, its description says \"%s\"", name, role, documented.roles[j]);
+	}
+}
+
+static void a_role_may_what_lower_ones_may_and_none_may_nothing(void **state)
+{
+	static const struct {
+		uint32_t flags;
+		bool may[API_ROLE_END + 1]; /* none, viewer, operator, admin, no role */
+	} rows[] = {
+		{0, {false, false, false, false, false}},
+		{ROUTE_FOR_VIEWER, {false, true, true, true, false}},
+		{ROUTE_FOR_OPERATOR, {false, false, true, true, false}},
+		{ROUTE_FOR_ADMIN, {false, false, false, true, false}},
+		{4, {false, false, false, false, false}},
+		{ROUTE_FOR_OPEN, {true, true, true, true, true}},
+		{ROUTE_FOR_OPEN | ROUTE_FOR_VIEWER, {false, false, false, false, false}},
+		{UINT32_MAX, {false, false, false, false, false}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		for (int role = API_ROLE_NONE; role <= API_ROLE_END; role++)
+			assert_int_equal(api_role_may((enum api_role)role, rows[i].flags), rows[i].may[role]);
+}
+
+static void every_route_that_changes_something_wants_an_operator(void **state)
+{
+	size_t count;
+	const struct http_route *routes = api_routes(&count);
+
+	(void)state;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(routes[i].method, "GET") != 0)
+			assert_false(api_role_may(API_ROLE_VIEWER, routes[i].flags));
+}
+
 static void only_the_two_health_routes_need_no_administrator(void **state)
 {
 	size_t count;
@@ -100,7 +168,7 @@ static void only_the_two_health_routes_need_no_administrator(void **state)
 		const bool is_health =
 			strcmp(routes[i].path, "/healthz") == 0 || strcmp(routes[i].path, "/readyz") == 0;
 
-		assert_int_equal((routes[i].flags & ROUTE_IS_OPEN) != 0, is_health);
+		assert_int_equal(routes[i].flags == ROUTE_FOR_OPEN, is_health);
 	}
 }
 
@@ -127,6 +195,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_document_describes_every_route_and_nothing_else),
+		cmocka_unit_test(the_document_says_of_every_route_which_role_it_needs),
+		cmocka_unit_test(a_role_may_what_lower_ones_may_and_none_may_nothing),
+		cmocka_unit_test(every_route_that_changes_something_wants_an_operator),
 		cmocka_unit_test(only_the_two_health_routes_need_no_administrator),
 		cmocka_unit_test(every_route_that_changes_something_takes_a_bounded_body),
 	};

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -50,18 +51,33 @@ static void open_store(int devices)
 	world_run(enroll_all, &devices);
 }
 
+static int64_t unix_ms(void *ctx)
+{
+	(void)ctx;
+	return world.now_s != 0 ? world.now_s * 1000 : clock_unix_ms(clock_system());
+}
+
+static int64_t monotonic_us(void *ctx)
+{
+	(void)ctx;
+	return clock_monotonic_us(clock_system());
+}
+
 static void open_api(struct push *push)
 {
+	static const struct clock clock = {.unix_ms = unix_ms, .monotonic_us = monotonic_us};
 	const struct authority_params ca = {.key = KEY_P256,
 		.common_name = "CA",
 		.now = 1800000000,
 		.valid_s = 1000000};
 	struct device_params device = {.store = world.store, .clock = clock_system()};
 	struct api_params api = {.store = world.store,
-		.clock = clock_system(),
+		.clock = &clock,
 		.push = push,
 		.body_bytes_max = BODY_BYTES,
-		.socket_gid = getgid()};
+		.own_uid = world.own_uid != 0 ? world.own_uid : geteuid(),
+		.socket_gid = getgid(),
+		.socket_role = API_ROLE_ADMIN};
 	struct http_listener_params params = {.name = "admin",
 		.unix_path = world.socket,
 		.unix_mode = 0600,
@@ -87,6 +103,10 @@ static void open_api(struct push *push)
 	params.routes = api_routes(&params.route_count);
 	if (http_listener_start(&params, &world.listener, &err) != RC_OK)
 		fail_msg("%s", err.text);
+	params.unix_path = NULL;
+	params.address = "127.0.0.1:0";
+	if (http_listener_start(&params, &world.tcp, &err) != RC_OK)
+		fail_msg("%s", err.text);
 }
 
 void world_open(int devices, struct push *push)
@@ -105,6 +125,7 @@ void world_close(void)
 	char path[64];
 
 	http_listener_stop(&world.listener);
+	http_listener_stop(&world.tcp);
 	store_stop(world.store);
 	api_free(&world.api);
 	device_free(&world.device);
@@ -118,6 +139,17 @@ void world_close(void)
 		(void)unlink(path);
 	}
 	assert_int_equal(rmdir(world.dir), 0);
+}
+
+static int connect_tcp(void)
+{
+	const struct sockaddr_in address = {.sin_family = AF_INET,
+		.sin_port = htons(http_listener_port(world.tcp)),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
 }
 
 static int connect_socket(void)
@@ -155,15 +187,17 @@ static void read_reply(int fd)
 
 int world_call(const char *method, const char *path, const char *body)
 {
-	const int fd = connect_socket();
+	const int fd = world.token != NULL ? connect_tcp() : connect_socket();
+	const bool has_token = world.token != NULL && world.token[0] != '\0';
 	char head[HEAD_BYTES];
 	const char *content;
 	int status = 0;
 
 	(void)snprintf(head, sizeof(head),
-		"%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+		"%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s%s%s"
 		"Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
-		method, path, body != NULL ? strlen(body) : 0);
+		method, path, has_token ? "Authorization: Bearer " : "", has_token ? world.token : "",
+		has_token ? "\r\n" : "", body != NULL ? strlen(body) : 0);
 	send_all(fd, head, strlen(head));
 	send_all(fd, body, body != NULL ? strlen(body) : 0);
 	read_reply(fd);

@@ -21,7 +21,10 @@ struct world {
 	struct trust *trust;
 	struct device *device;
 	struct api *api;
-	struct http_listener *listener;
+	struct http_listener *listener, *tcp;
+	const char *token;     /* calls go over TCP with it, "" for none; NULL: over the Unix socket */
+	uid_t own_uid;         /* of world_open(); 0: the test's */
+	_Atomic int64_t now_s; /* the API's clock; 0: the system's */
 	char reply[REPLY_BYTES];
 	struct json_value *json; /* of the reply's body; NULL: it is none */
 };

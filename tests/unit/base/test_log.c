@@ -89,7 +89,7 @@ static void no_value_can_forge_a_line_or_a_field(void **state)
 	}
 }
 
-static void lines_above_the_level_are_dropped(void **state)
+static void lines_above_the_level_are_dropped_but_for_the_audit(void **state)
 {
 	(void)state;
 	log_debug("no");
@@ -97,6 +97,8 @@ static void lines_above_the_level_are_dropped(void **state)
 	assert_string_equal(written(), "level=info event=yes\n");
 	log_set_level(LOG_LEVEL_ERROR);
 	log_warning("no");
+	log_audit("yes");
+	assert_string_equal(written(), "level=audit event=yes\n");
 	log_set_level(LOG_LEVEL_DEBUG);
 	log_debug("yes");
 	assert_string_equal(written(), "level=debug event=yes\n");
@@ -104,12 +106,12 @@ static void lines_above_the_level_are_dropped(void **state)
 
 static void under_journald_a_line_begins_with_its_priority(void **state)
 {
-	static const char *const prefixes[] = {"<3>", "<4>", "<6>", "<7>"};
+	static const char *const prefixes[] = {"<3>", "<4>", "<6>", "<7>", "<5>"};
 
 	(void)state;
 	assert_int_equal(setenv("JOURNAL_STREAM", "8:1", 1), 0);
 	log_set_level(LOG_LEVEL_DEBUG);
-	for (int level = LOG_LEVEL_ERROR; level <= LOG_LEVEL_DEBUG; level++) {
+	for (int level = LOG_LEVEL_ERROR; level <= LOG_LEVEL_AUDIT; level++) {
 		log_write((enum log_level)level, "x", &(struct log_field){.key = NULL});
 		assert_int_equal(strncmp(written(), prefixes[level], 3), 0);
 	}
@@ -149,7 +151,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_line_has_level_event_and_fields, open_pipe, close_pipe),
 		cmocka_unit_test_setup_teardown(a_missing_text_leaves_its_field_out, open_pipe, close_pipe),
 		cmocka_unit_test_setup_teardown(no_value_can_forge_a_line_or_a_field, open_pipe, close_pipe),
-		cmocka_unit_test_setup_teardown(lines_above_the_level_are_dropped, open_pipe, close_pipe),
+		cmocka_unit_test_setup_teardown(lines_above_the_level_are_dropped_but_for_the_audit, open_pipe,
+			close_pipe),
 		cmocka_unit_test_setup_teardown(under_journald_a_line_begins_with_its_priority, open_pipe,
 			close_pipe),
 		cmocka_unit_test_setup_teardown(a_long_value_is_cut_and_the_line_still_ends, open_pipe,

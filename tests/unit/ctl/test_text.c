@@ -87,12 +87,51 @@ static void a_size_has_a_unit(void **state)
 	assert_string_equal(text, "1.5 MiB");
 }
 
+static void a_time_to_come_is_a_span_or_a_time(void **state)
+{
+	static const struct {
+		const char *text, *out; /* NULL: refused */
+	} cases[] = {
+		{"1h", "1970-01-12T14:46:40Z"},
+		{"90d", "1970-04-12T13:46:40Z"},
+		{"2w", "1970-01-26T13:46:40Z"},
+		{"36500d", "2069-12-18T13:46:40Z"},
+		{"36501d", NULL},
+		{"876000h", "2069-12-18T13:46:40Z"},
+		{"876001h", NULL},
+		{"2027-01-31T12:00:00Z", "2027-01-31T12:00:00Z"},
+		{"2027-01-31T12:00:00+01:00", "2027-01-31T12:00:00+01:00"},
+		{"", NULL},
+		{"d", NULL},
+		{"0d", NULL},
+		{"-1d", NULL},
+		{"1.5d", NULL},
+		{"90", NULL},
+		{"90D", NULL},
+		{"90m", NULL},
+		{"9 d", NULL},
+		{"99999999999999999999d", NULL},
+		{"never", NULL},
+		{"2027-01-31", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char out[TEXT_TIME_BYTES] = "";
+		const bool is_one = text_time_to_come(cases[i].text, 1000000, out);
+
+		if (is_one != (cases[i].out != NULL) || (is_one && strcmp(out, cases[i].out) != 0))
+			fail_msg("%s gave \"%s\"", cases[i].text, out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_could_steer_a_terminal_is_made_visible),
 		cmocka_unit_test(a_time_is_told_from_now),
 		cmocka_unit_test(a_size_has_a_unit),
+		cmocka_unit_test(a_time_to_come_is_a_span_or_a_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

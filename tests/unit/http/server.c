@@ -158,6 +158,17 @@ static void peer(struct http_request *request, void *ctx)
 	reply_text(request, http_request_is_unix_peer_of(request, (gid_t)-2) ? "ours" : "foreign");
 }
 
+static void user(struct http_request *request, void *ctx)
+{
+	char text[32] = "nobody";
+	uid_t uid;
+
+	(void)ctx;
+	if (http_request_unix_uid(request, &uid))
+		(void)snprintf(text, sizeof(text), "%u", (unsigned)uid);
+	reply_text(request, text);
+}
+
 static void certs(struct http_request *request, void *ctx)
 {
 	struct slice list[HTTP_PEER_CERTS_MAX];
@@ -263,6 +274,7 @@ static const struct http_route ROUTES[] = {
 	{"GET", "/secret", NULL, refused, 0},
 	{"GET", "/count", NULL, count, 0},
 	{"GET", "/peer", NULL, peer, 0},
+	{"GET", "/user", NULL, user, 0},
 	{"GET", "/certs", NULL, certs, 0},
 	{"GET", "/defer", NULL, defer, 0},
 	{"PUT", "/defer", echo_max, defer, 0},

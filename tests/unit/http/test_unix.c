@@ -82,6 +82,9 @@ static void requests_are_served_over_a_unix_socket(void **state)
 	assert_int_equal(client_ask(client, "GET", "/hello").status, 200);
 	answer = client_ask(client, "GET", "/about");
 	assert_non_null(strstr(answer.body, who));
+	(void)snprintf(who, sizeof(who), "%u", (unsigned)geteuid());
+	answer = client_ask(client, "GET", "/user");
+	assert_string_equal(answer.body, who);
 	answer = client_ask(client, "GET", "/defer");
 	assert_string_equal(answer.body, "deferred /defer ");
 	assert_int_equal(http_listener_port(server_listener(server)), 0);
@@ -247,6 +250,8 @@ static void a_tcp_peer_is_nobodys(void **state)
 	client_connect(client, server_port(tcp));
 	answer = client_ask(client, "GET", "/peer");
 	assert_string_equal(answer.body, "foreign");
+	answer = client_ask(client, "GET", "/user");
+	assert_string_equal(answer.body, "nobody");
 	client_close(client);
 	server_stop(&tcp);
 }

@@ -6,31 +6,83 @@
 static const uint8_t hash_1[SHA256_BYTES] = {1};
 static const uint8_t hash_2[SHA256_BYTES] = {2};
 
+static enum rc add(struct fixture *f, const char *name, const uint8_t *hash, struct err *err)
+{
+	const struct api_token token = {.name = name, .role = API_ROLE_ADMIN, .created_by = "init"};
+
+	return api_token_add(fixture_write(f), &token, hash, err);
+}
+
 static void test_a_token_is_found_until_it_is_revoked(void **state)
 {
 	struct fixture *f = *state;
 	struct txn *txn = fixture_write(f);
 	struct api_token_view *views;
-	const char *name = NULL;
+	struct api_token_found found;
 	size_t count;
 	struct err err;
 
-	assert_rc(api_token_find(txn, hash_1, f->arena, &name, &err), RC_NOT_FOUND, &err);
-	assert_ok(api_token_add(txn, "ops", hash_1, &err), &err);
-	assert_rc(api_token_add(txn, "ops", hash_2, &err), RC_EXISTS, &err);
-	assert_rc(api_token_add(txn, "other", hash_1, &err), RC_EXISTS, &err);
-	assert_ok(api_token_find(txn, hash_1, f->arena, &name, &err), &err);
-	assert_string_equal(name, "ops");
+	assert_rc(api_token_find(txn, hash_1, f->arena, &found, &err), RC_NOT_FOUND, &err);
+	assert_ok(add(f, "ops", hash_1, &err), &err);
+	assert_rc(add(f, "ops", hash_2, &err), RC_EXISTS, &err);
+	assert_rc(add(f, "other", hash_1, &err), RC_EXISTS, &err);
+	assert_ok(api_token_find(txn, hash_1, f->arena, &found, &err), &err);
+	assert_string_equal(found.name, "ops");
 	assert_ok(api_token_revoke(txn, "ops", &err), &err);
 	assert_rc(api_token_revoke(txn, "ops", &err), RC_NOT_FOUND, &err);
-	assert_rc(api_token_find(txn, hash_1, f->arena, &name, &err), RC_NOT_FOUND, &err);
-	assert_ok(api_token_add(txn, "ops", hash_2, &err), &err); /* the name is free again */
+	assert_rc(api_token_find(txn, hash_1, f->arena, &found, &err), RC_NOT_FOUND, &err);
+	assert_ok(add(f, "ops", hash_2, &err), &err); /* the name is free again */
 	assert_ok(api_token_list(txn, f->arena, &views, &count, &err), &err);
 	assert_int_equal(count, 2);
 	assert_string_equal(views[0].name, "ops");
 	assert_int_equal(views[0].created_at, T0);
 	assert_int_equal(views[0].revoked_at, T0);
 	assert_int_equal(views[1].revoked_at, 0);
+}
+
+static void test_a_token_tells_what_it_may_until_when_and_when_it_was_used(void **state)
+{
+	const struct api_token token = {"ops", API_ROLE_OPERATOR, T0 + 50, "token:first"};
+	struct fixture *f = *state;
+	struct txn *txn = fixture_write(f);
+	struct api_token_found found;
+	struct api_token_view *views;
+	size_t count;
+	struct err err;
+
+	assert_ok(api_token_add(txn, &token, hash_1, &err), &err);
+	assert_ok(api_token_find(txn, hash_1, f->arena, &found, &err), &err);
+	assert_int_equal(found.role, API_ROLE_OPERATOR);
+	assert_int_equal(found.expires_at, T0 + 50);
+	assert_int_equal(found.used_at, 0);
+	assert_ok(api_token_used(txn, found.id, T0 + 7, &err), &err);
+	assert_ok(api_token_used(txn, found.id + 1, T0 + 8, &err), &err);
+	assert_ok(api_token_find(txn, hash_1, f->arena, &found, &err), &err);
+	assert_int_equal(found.used_at, T0 + 7);
+	assert_ok(api_token_list(txn, f->arena, &views, &count, &err), &err);
+	assert_int_equal(views[0].role, API_ROLE_OPERATOR);
+	assert_int_equal(views[0].expires_at, T0 + 50);
+	assert_int_equal(views[0].used_at, T0 + 7);
+	assert_string_equal(views[0].created_by, "token:first");
+}
+
+static void test_a_token_without_a_role_of_ours_is_not_added(void **state)
+{
+	static const int roles[] = {-1, API_ROLE_NONE, API_ROLE_END, 99};
+	struct api_token token = {.name = "ops", .created_by = "init"};
+	struct fixture *f = *state;
+	struct err err;
+
+	for (size_t i = 0; i < COUNT_OF(roles); i++) {
+		token.role = (enum api_role)roles[i];
+		assert_rc(api_token_add(fixture_write(f), &token, hash_1, &err), RC_INVALID, &err);
+		assert_string_equal(api_role_name(token.role), "none");
+	}
+	for (int i = API_ROLE_NONE + 1; i < API_ROLE_END; i++)
+		assert_int_equal(api_role_of_name(slice_of_str(api_role_name((enum api_role)i))), i);
+	assert_int_equal(api_role_of_name(S("none")), API_ROLE_NONE);
+	assert_int_equal(api_role_of_name(S("Admin")), API_ROLE_NONE);
+	assert_int_equal(api_role_of_name(S("")), API_ROLE_NONE);
 }
 
 static void test_token_names_are_bounded(void **state)
@@ -40,9 +92,9 @@ static void test_token_names_are_bounded(void **state)
 	struct err err;
 
 	memset(name, 'n', API_TOKEN_NAME_BYTES_MAX + 1);
-	assert_rc(api_token_add(fixture_write(f), name, hash_1, &err), RC_LIMIT, &err);
+	assert_rc(add(f, name, hash_1, &err), RC_LIMIT, &err);
 	name[API_TOKEN_NAME_BYTES_MAX] = 0;
-	assert_ok(api_token_add(fixture_write(f), name, hash_1, &err), &err);
+	assert_ok(add(f, name, hash_1, &err), &err);
 }
 
 static void test_an_alarm_raised_again_counts_up(void **state)
@@ -99,6 +151,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 		TEST(test_a_token_is_found_until_it_is_revoked),
+		TEST(test_a_token_tells_what_it_may_until_when_and_when_it_was_used),
+		TEST(test_a_token_without_a_role_of_ours_is_not_added),
 		TEST(test_token_names_are_bounded),
 		TEST(test_an_alarm_raised_again_counts_up),
 		TEST(test_only_automatic_unenrollments_since_then_are_counted),

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "pomona/pki/cert.h"
+#include "pomona/store/admin.h"
 #include "schema.h"
 #include "version_1.h"
 
@@ -42,6 +43,66 @@ static void test_what_version_1_left_is_gone_on_with(void **state)
 	assert_int_equal(look(f, "SELECT count(*) FROM push"), 0);
 }
 
+/* Two tokens as schema 2 had them, one of them revoked. */
+static void version_2_make(struct fixture *f)
+{
+	version_1_make(f);
+	tamper(f, schema_0002);
+	tamper(f,
+		"INSERT INTO api_token (name, hash, created_at, revoked_at) VALUES"
+		" ('first', x'0100000000000000000000000000000000000000000000000000000000000000', 1700000000, 0),"
+		" ('old', x'0200000000000000000000000000000000000000000000000000000000000000', 1700000000, 1700000005);"
+		"PRAGMA user_version = 2");
+}
+
+static void test_tokens_of_version_2_are_admins_without_an_end(void **state)
+{
+	static const uint8_t hash[SHA256_BYTES] = {1};
+	struct fixture *f = *state;
+	struct api_token_found found;
+	struct api_token_view *views;
+	struct txn *txn;
+	size_t count;
+	struct err err;
+
+	version_2_make(f);
+	version_1_assert_whole(f);
+	txn = fixture_read(f);
+	assert_ok(api_token_find(txn, hash, f->arena, &found, &err), &err);
+	assert_string_equal(found.name, "first");
+	assert_int_equal(found.role, API_ROLE_ADMIN);
+	assert_int_equal(found.expires_at + found.used_at, 0);
+	assert_ok(api_token_list(txn, f->arena, &views, &count, &err), &err);
+	assert_int_equal(count, 2);
+	assert_string_equal(views[0].created_by, "");
+	assert_int_equal(views[0].created_at, T0);
+	assert_int_equal(views[1].revoked_at, T0 + 5);
+}
+
+/* What is written without a role, by whatever way, may nothing. */
+static void test_a_token_without_a_role_has_none(void **state)
+{
+	static const uint8_t hash[SHA256_BYTES] = {3};
+	struct fixture *f = *state;
+	struct api_token_found found;
+	struct err err;
+
+	version_2_make(f);
+	fixture_open(f);
+	fixture_close(f);
+	tamper(f,
+		"INSERT INTO api_token (name, hash, created_at) VALUES"
+		" ('odd', x'0300000000000000000000000000000000000000000000000000000000000000', 1)");
+	fixture_open(f);
+	assert_ok(api_token_find(fixture_read(f), hash, f->arena, &found, &err), &err);
+	assert_int_equal(found.role, API_ROLE_NONE);
+	fixture_close(f);
+	tamper(f, "UPDATE api_token SET role = 4 WHERE name = 'odd'");
+	fixture_open(f);
+	assert_ok(api_token_find(fixture_read(f), hash, f->arena, &found, &err), &err);
+	assert_int_equal(found.role, API_ROLE_NONE);
+}
+
 /* The last table of the migration is in the way. */
 static void test_a_migration_that_fails_leaves_the_database_as_it_was(void **state)
 {
@@ -69,6 +130,7 @@ static void test_a_schema_that_is_in_use_never_changes(void **state)
 		const char *text, *sha256;
 	} rows[] = {
 		{schema_0001, "645031f47303b66ce734a1eab480b3edf122f6b6b142ad9201b6ee73c4faa111"},
+		{schema_0002, "2447f4416001e36e2ceca75ede7b994a1e3abb5a32962107b7bb1c9b32a461c6"},
 	};
 
 	(void)state;
@@ -89,6 +151,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup_closed, fixture_teardown)
 		TEST(test_a_database_of_version_1_has_everything_still),
 		TEST(test_what_version_1_left_is_gone_on_with),
+		TEST(test_tokens_of_version_2_are_admins_without_an_end),
+		TEST(test_a_token_without_a_role_has_none),
 		TEST(test_a_migration_that_fails_leaves_the_database_as_it_was),
 		TEST(test_a_schema_that_is_in_use_never_changes),
 	};

@@ -9,8 +9,11 @@ enum {
 	NO_NOT_NOW_IOS = 1, /* never put off by iOS */
 	NO_NOT_NOW_MAC = 2, /* never put off by macOS */
 	NO_NOT_NOW = NO_NOT_NOW_IOS | NO_NOT_NOW_MAC,
-	FOR_USERS = 4,          /* on a user's channel too */
-	FOR_ENROLLED_USERS = 8, /* in a user enrollment too */
+	FOR_MAC_USERS = 4,    /* on the channel of a Mac's user too */
+	FOR_SHARED_USERS = 8, /* on that of a Shared iPad's user too */
+	FOR_USERS = FOR_MAC_USERS | FOR_SHARED_USERS,
+	FOR_ENROLLED_USERS = 16, /* in a user enrollment too */
+	SHARED_PAD = 32,         /* of iPads, only Shared ones know it */
 	EVERYWHERE = FOR_USERS | FOR_ENROLLED_USERS,
 };
 
@@ -21,6 +24,7 @@ struct command_spec {
 	const char *key;
 	enum plist_kind key_kind;
 	fill_fn *fill;
+	act_fn *act; /* NULL: nothing that would show later */
 };
 
 #define ANY PLATFORM_ANY
@@ -29,61 +33,67 @@ struct command_spec {
 #define TV PLATFORM_TV
 
 static const struct command_spec commands[] = {
-	{"AccountConfiguration", MAC, 0, NULL, 0, NULL},
-	{"ActivationLockBypassCode", IOS | MAC, NO_NOT_NOW_MAC, NULL, 0, fill_activation_lock_bypass_code},
-	{"AvailableOSUpdates", ANY, 0, NULL, 0, fill_available_os_updates},
-	{"CertificateList", ANY, EVERYWHERE | NO_NOT_NOW_IOS, NULL, 0, fill_certificate_list},
-	{"ClearActivationLockBypassCode", IOS | MAC, NO_NOT_NOW_MAC, NULL, 0, NULL},
-	{"ClearPasscode", IOS, NO_NOT_NOW, "UnlockToken", PLIST_KIND_DATA, NULL},
-	{"ClearRestrictionsPassword", IOS, 0, NULL, 0, NULL},
-	{"DeclarativeManagement", ANY, EVERYWHERE, NULL, 0, NULL},
-	{"DeleteUser", PLATFORM_IPAD | MAC, NO_NOT_NOW_MAC, NULL, 0, NULL},
-	{"DeviceConfigured", ANY, 0, NULL, 0, NULL},
+	{"AccountConfiguration", MAC, 0, NULL, 0, NULL, NULL},
+	{"ActivationLockBypassCode", IOS | MAC, NO_NOT_NOW_MAC, NULL, 0, fill_activation_lock_bypass_code,
+		NULL},
+	{"AvailableOSUpdates", ANY, 0, NULL, 0, fill_available_os_updates, NULL},
+	{"CertificateList", ANY, FOR_MAC_USERS | FOR_ENROLLED_USERS | NO_NOT_NOW_IOS, NULL, 0,
+		fill_certificate_list, NULL},
+	{"ClearActivationLockBypassCode", IOS | MAC, NO_NOT_NOW_MAC, NULL, 0, NULL, NULL},
+	{"ClearPasscode", IOS, NO_NOT_NOW, "UnlockToken", PLIST_KIND_DATA, NULL, NULL},
+	{"ClearRestrictionsPassword", IOS, 0, NULL, 0, NULL, NULL},
+	{"DeclarativeManagement", ANY, EVERYWHERE, NULL, 0, NULL, NULL},
+	{"DeleteUser", PLATFORM_IPAD | MAC, SHARED_PAD | NO_NOT_NOW_MAC, NULL, 0, NULL, NULL},
+	{"DeviceConfigured", ANY, 0, NULL, 0, NULL, NULL},
 	{"DeviceInformation", ANY, EVERYWHERE | NO_NOT_NOW, "Queries", PLIST_KIND_ARRAY,
-		fill_device_information},
-	{"DeviceLocation", IOS, 0, NULL, 0, fill_device_location},
-	{"DeviceLock", IOS | MAC, FOR_ENROLLED_USERS | NO_NOT_NOW, NULL, 0, NULL},
-	{"DisableLostMode", IOS, 0, NULL, 0, NULL},
-	{"DisableRemoteDesktop", MAC, 0, NULL, 0, NULL},
-	{"EnableLostMode", IOS, 0, NULL, 0, NULL},
-	{"EnableRemoteDesktop", MAC, 0, NULL, 0, NULL},
-	{"EraseDevice", ANY, NO_NOT_NOW, NULL, 0, NULL},
-	{"InstallApplication", ANY, EVERYWHERE, NULL, 0, fill_install_application},
-	{"InstallEnterpriseApplication", MAC, FOR_ENROLLED_USERS, NULL, 0, NULL},
-	{"InstallProfile", ANY, EVERYWHERE, "Payload", PLIST_KIND_DATA, NULL},
-	{"InstallProvisioningProfile", ANY, EVERYWHERE, "ProvisioningProfile", PLIST_KIND_DATA, NULL},
-	{"InstalledApplicationList", ANY, EVERYWHERE | NO_NOT_NOW_IOS, NULL, 0,
-		fill_installed_application_list},
-	{"LogOutUser", PLATFORM_IPAD, 0, NULL, 0, NULL},
+		fill_device_information, NULL},
+	{"DeviceLocation", IOS, 0, NULL, 0, fill_device_location, NULL},
+	{"DeviceLock", IOS | MAC, FOR_ENROLLED_USERS | NO_NOT_NOW, NULL, 0, NULL, NULL},
+	{"DisableLostMode", IOS, 0, NULL, 0, NULL, NULL},
+	{"DisableRemoteDesktop", MAC, 0, NULL, 0, NULL, NULL},
+	{"EnableLostMode", IOS, 0, NULL, 0, NULL, NULL},
+	{"EnableRemoteDesktop", MAC, 0, NULL, 0, NULL, NULL},
+	{"EraseDevice", ANY, NO_NOT_NOW, NULL, 0, NULL, NULL},
+	{"InstallApplication", ANY, EVERYWHERE, NULL, 0, fill_install_application, NULL},
+	{"InstallEnterpriseApplication", MAC, FOR_ENROLLED_USERS, NULL, 0, NULL, NULL},
+	{"InstallProfile", ANY, EVERYWHERE, "Payload", PLIST_KIND_DATA, NULL, act_install_profile},
+	{"InstallProvisioningProfile", ANY, EVERYWHERE, "ProvisioningProfile", PLIST_KIND_DATA, NULL,
+		NULL},
+	{"InstalledApplicationList", ANY, FOR_MAC_USERS | FOR_ENROLLED_USERS | NO_NOT_NOW_IOS, NULL, 0,
+		fill_installed_application_list, NULL},
+	{"LogOutUser", PLATFORM_IPAD, SHARED_PAD, NULL, 0, NULL, act_log_out_user},
 	{"ManagedApplicationAttributes", IOS | TV, FOR_ENROLLED_USERS, "Identifiers", PLIST_KIND_ARRAY,
-		fill_application_attributes},
+		fill_application_attributes, NULL},
 	{"ManagedApplicationConfiguration", ANY, FOR_ENROLLED_USERS, "Identifiers", PLIST_KIND_ARRAY,
-		fill_application_configurations},
+		fill_application_configurations, NULL},
 	{"ManagedApplicationFeedback", ANY, FOR_ENROLLED_USERS, "Identifiers", PLIST_KIND_ARRAY,
-		fill_application_feedback},
-	{"ManagedApplicationList", ANY, FOR_ENROLLED_USERS, NULL, 0, fill_managed_application_list},
-	{"ManagedMediaList", IOS, FOR_ENROLLED_USERS, NULL, 0, fill_managed_media_list},
-	{"OSUpdateStatus", ANY, 0, NULL, 0, fill_os_update_status},
-	{"PlayLostModeSound", IOS, 0, NULL, 0, NULL},
-	{"ProfileList", ANY, EVERYWHERE | NO_NOT_NOW_IOS, NULL, 0, fill_profile_list},
+		fill_application_feedback, NULL},
+	{"ManagedApplicationList", ANY, FOR_MAC_USERS | FOR_ENROLLED_USERS, NULL, 0,
+		fill_managed_application_list, NULL},
+	{"ManagedMediaList", IOS, FOR_ENROLLED_USERS, NULL, 0, fill_managed_media_list, NULL},
+	{"OSUpdateStatus", ANY, 0, NULL, 0, fill_os_update_status, NULL},
+	{"PlayLostModeSound", IOS, 0, NULL, 0, NULL, NULL},
+	{"ProfileList", ANY, EVERYWHERE | NO_NOT_NOW_IOS, NULL, 0, fill_profile_list, NULL},
 	{"ProvisioningProfileList", ANY, EVERYWHERE | NO_NOT_NOW_IOS, NULL, 0,
-		fill_provisioning_profile_list},
-	{"RemoveApplication", ANY, FOR_ENROLLED_USERS, "Identifier", PLIST_KIND_STRING, NULL},
-	{"RemoveProfile", ANY, EVERYWHERE, "Identifier", PLIST_KIND_STRING, NULL},
-	{"RemoveProvisioningProfile", ANY, EVERYWHERE, "UUID", PLIST_KIND_STRING, NULL},
-	{"RestartDevice", ANY, NO_NOT_NOW_MAC, NULL, 0, NULL},
-	{"Restrictions", IOS | TV, NO_NOT_NOW_IOS, NULL, 0, fill_restrictions},
-	{"ScheduleOSUpdate", ANY, 0, "Updates", PLIST_KIND_ARRAY, fill_update_results},
-	{"ScheduleOSUpdateScan", MAC, 0, NULL, 0, NULL},
-	{"SecurityInfo", ANY, FOR_ENROLLED_USERS, NULL, 0, fill_security_info},
-	{"SetFirmwarePassword", MAC, 0, "NewPassword", PLIST_KIND_STRING, fill_firmware_password_changed},
-	{"SetRecoveryLock", MAC, 0, NULL, 0, NULL},
-	{"Settings", ANY, EVERYWHERE, "Settings", PLIST_KIND_ARRAY, fill_settings},
-	{"ShutDownDevice", IOS | MAC, NO_NOT_NOW_MAC, NULL, 0, NULL},
-	{"UnlockUserAccount", MAC, NO_NOT_NOW_MAC, "UserName", PLIST_KIND_STRING, NULL},
-	{"UserList", PLATFORM_IPAD | MAC, NO_NOT_NOW_MAC, NULL, 0, fill_user_list},
-	{"VerifyFirmwarePassword", MAC, 0, "Password", PLIST_KIND_STRING, fill_firmware_password_verified},
-	{"VerifyRecoveryLock", MAC, 0, "Password", PLIST_KIND_STRING, fill_recovery_lock_verified},
+		fill_provisioning_profile_list, NULL},
+	{"RemoveApplication", ANY, FOR_ENROLLED_USERS, "Identifier", PLIST_KIND_STRING, NULL, NULL},
+	{"RemoveProfile", ANY, EVERYWHERE, "Identifier", PLIST_KIND_STRING, NULL, act_remove_profile},
+	{"RemoveProvisioningProfile", ANY, EVERYWHERE, "UUID", PLIST_KIND_STRING, NULL, NULL},
+	{"RestartDevice", ANY, NO_NOT_NOW_MAC, NULL, 0, NULL, NULL},
+	{"Restrictions", IOS | TV, FOR_SHARED_USERS | NO_NOT_NOW_IOS, NULL, 0, fill_restrictions, NULL},
+	{"ScheduleOSUpdate", ANY, 0, "Updates", PLIST_KIND_ARRAY, fill_update_results, NULL},
+	{"ScheduleOSUpdateScan", MAC, 0, NULL, 0, NULL, NULL},
+	{"SecurityInfo", ANY, FOR_MAC_USERS | FOR_ENROLLED_USERS, NULL, 0, fill_security_info, NULL},
+	{"SetFirmwarePassword", MAC, 0, "NewPassword", PLIST_KIND_STRING, fill_firmware_password_changed,
+		NULL},
+	{"SetRecoveryLock", MAC, 0, NULL, 0, NULL, NULL},
+	{"Settings", ANY, EVERYWHERE, "Settings", PLIST_KIND_ARRAY, fill_settings, NULL},
+	{"ShutDownDevice", IOS | MAC, NO_NOT_NOW_MAC, NULL, 0, NULL, NULL},
+	{"UnlockUserAccount", MAC, NO_NOT_NOW_MAC, "UserName", PLIST_KIND_STRING, NULL, NULL},
+	{"UserList", PLATFORM_IPAD | MAC, SHARED_PAD | NO_NOT_NOW_MAC, NULL, 0, fill_user_list, NULL},
+	{"VerifyFirmwarePassword", MAC, 0, "Password", PLIST_KIND_STRING, fill_firmware_password_verified,
+		NULL},
+	{"VerifyRecoveryLock", MAC, 0, "Password", PLIST_KIND_STRING, fill_recovery_lock_verified, NULL},
 };
 
 static const char *const status_names[ANSWER_STATUS_COUNT] = {
@@ -94,12 +104,14 @@ static const char *const status_names[ANSWER_STATUS_COUNT] = {
 };
 
 /* Of MCMDMErrorDomain, as the protocol reference lists them. */
-enum { ERROR_NOT_AUTHORIZED = 12007, ERROR_INTERNAL = 12010, ERROR_UNKNOWN_COMMAND = 12021 };
+#define MDM_DOMAIN "MCMDMErrorDomain"
+static const struct refusal not_authorized = {MDM_DOMAIN, 12007, "Not authorized"};
+static const struct refusal simulated_failure = {MDM_DOMAIN, 12010, "Simulated failure"};
+static const struct refusal unknown_command = {MDM_DOMAIN, 12021, "Unknown command"};
 
 struct verdict {
 	enum answer_status status;
-	int error_code;
-	const char *error_text;
+	struct refusals why;
 };
 
 const char *answer_status_name(enum answer_status status)
@@ -116,6 +128,19 @@ enum answer_status answer_status_of(struct slice name)
 	return status;
 }
 
+static bool knows(const struct command_spec *spec, const struct answer_params *params)
+{
+	const struct device *device = params->device;
+	unsigned for_user = device->is_shared ? FOR_SHARED_USERS : FOR_MAC_USERS;
+
+	if ((spec->platforms & device->model->platform) == 0)
+		return false;
+	if ((spec->flags & SHARED_PAD) != 0 && device->model->platform == PLATFORM_IPAD &&
+		!device->is_shared)
+		return false;
+	return !channel_is_user(params->channel) || (spec->flags & for_user) != 0;
+}
+
 static const struct command_spec *spec_find(struct slice name, const struct answer_params *params)
 {
 	for (size_t i = 0; i < COUNT_OF(commands); i++) {
@@ -123,9 +148,7 @@ static const struct command_spec *spec_find(struct slice name, const struct answ
 
 		if (!slice_is_str(name, spec->name))
 			continue;
-		if ((spec->platforms & params->device->model->platform) == 0)
-			return NULL;
-		return channel_is_user(params->channel) && !(spec->flags & FOR_USERS) ? NULL : spec;
+		return knows(spec, params) ? spec : NULL;
 	}
 	return NULL;
 }
@@ -153,28 +176,59 @@ static struct verdict judge(const struct command_spec *spec, const struct answer
 		!is_kind(plist_dict_get(command, "RequestType"), PLIST_KIND_STRING))
 		return (struct verdict){.status = ANSWER_FORMAT_ERROR};
 	if (spec == NULL)
-		return (struct verdict){ANSWER_ERROR, ERROR_UNKNOWN_COMMAND, "Unknown command"};
+		return (struct verdict){ANSWER_ERROR, {&unknown_command, NULL}};
 	if (spec->key != NULL && !is_kind(plist_dict_get(command, spec->key), spec->key_kind))
 		return (struct verdict){.status = ANSWER_FORMAT_ERROR};
 	if (params->device->enrollment_id[0] != 0 && !(spec->flags & FOR_ENROLLED_USERS))
-		return (struct verdict){ANSWER_ERROR, ERROR_NOT_AUTHORIZED, "Not authorized"};
+		return (struct verdict){ANSWER_ERROR, {&not_authorized, NULL}};
 	if (is_put_off && may_put_off(spec, params->device))
 		return (struct verdict){.status = ANSWER_NOT_NOW};
 	if (is_failing)
-		return (struct verdict){ANSWER_ERROR, ERROR_INTERNAL, "Simulated failure"};
+		return (struct verdict){ANSWER_ERROR, {&simulated_failure, NULL}};
 	return (struct verdict){.status = ANSWER_ACKNOWLEDGED};
 }
 
+static struct verdict act(const struct command_spec *spec, const struct answer_params *params,
+	const struct plist_node *command)
+{
+	const struct acting acting = {params->device, params->channel, command};
+	struct verdict verdict = {.status = ANSWER_ACKNOWLEDGED, .why = spec->act(&acting)};
+
+	if (verdict.why.top != NULL)
+		verdict.status = ANSWER_ERROR;
+	return verdict;
+}
+
+static struct verdict decide(const struct command_spec *spec, const struct answer_params *params,
+	struct chance *chance, const struct plist_node *command)
+{
+	struct verdict verdict = judge(spec, params, chance, command);
+
+	if (verdict.status == ANSWER_ACKNOWLEDGED && spec->act != NULL)
+		verdict = act(spec, params, command);
+	return verdict;
+}
+
+static void build_link(struct build *build, struct plist_node *chain, const struct refusal *refusal)
+{
+	struct plist_node *link;
+
+	if (refusal == NULL)
+		return;
+	link = build_append_dict(build, chain);
+	build_int(build, link, "ErrorCode", refusal->code);
+	build_str(build, link, "ErrorDomain", refusal->domain);
+	build_str(build, link, "LocalizedDescription", refusal->text);
+	build_str(build, link, "USEnglishDescription", refusal->text);
+}
+
 static void build_error_chain(struct build *build, struct plist_node *result,
-	const struct verdict *verdict)
+	const struct refusals *why)
 {
 	struct plist_node *chain = build_array(build, result, "ErrorChain");
-	struct plist_node *link = build_append_dict(build, chain);
 
-	build_int(build, link, "ErrorCode", verdict->error_code);
-	build_str(build, link, "ErrorDomain", "MCMDMErrorDomain");
-	build_str(build, link, "LocalizedDescription", verdict->error_text);
-	build_str(build, link, "USEnglishDescription", verdict->error_text);
+	build_link(build, chain, why->top);
+	build_link(build, chain, why->cause);
 }
 
 static enum rc write_result(const struct answer_params *params, struct chance *chance,
@@ -183,7 +237,7 @@ static enum rc write_result(const struct answer_params *params, struct chance *c
 	const struct plist_node *command = plist_dict_get(root, "Command");
 	struct slice name = plist_string(plist_dict_get(command, "RequestType"));
 	const struct command_spec *spec = spec_find(name, params);
-	struct verdict verdict = judge(spec, params, chance, command);
+	struct verdict verdict = decide(spec, params, chance, command);
 	AUTO(plist_doc_free) struct plist_doc *doc = plist_doc_new_dict();
 	struct build build = {.rc = doc == NULL ? RC_NO_MEMORY : RC_OK};
 	struct filling fill = {params->device, params->channel, chance, command, &build};
@@ -193,11 +247,12 @@ static enum rc write_result(const struct answer_params *params, struct chance *c
 	build_slice(&build, result, "CommandUUID", plist_string(plist_dict_get(root, "CommandUUID")));
 	message_identify(&build, result, params->device, params->channel);
 	if (verdict.status == ANSWER_ERROR)
-		build_error_chain(&build, result, &verdict);
+		build_error_chain(&build, result, &verdict.why);
 	if (verdict.status == ANSWER_ACKNOWLEDGED && spec->fill != NULL)
 		spec->fill(&fill, result);
 	*answer = (struct answer){.status = verdict.status,
-		.is_erase = verdict.status == ANSWER_ACKNOWLEDGED && slice_is_str(name, "EraseDevice")};
+		.is_erase = verdict.status == ANSWER_ACKNOWLEDGED && slice_is_str(name, "EraseDevice"),
+		.is_change = verdict.status == ANSWER_ACKNOWLEDGED && spec->act != NULL};
 	(void)snprintf(answer->request_type, sizeof(answer->request_type), "%.*s", SLICE_FMT(name));
 	if (build.rc != RC_OK)
 		return err_set(err, build.rc, "result");

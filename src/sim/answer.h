@@ -11,19 +11,20 @@
 #include "device.h"
 
 struct answer_params {
-	const struct device *device;
-	const struct channel *channel; /* the one that got the command */
+	struct device *device;
+	struct channel *channel; /* the one that got the command */
 	int64_t notnow_percent, error_percent;
 };
 
 struct answer {
 	enum answer_status status;
 	bool is_erase;                      /* an EraseDevice that was acknowledged */
+	bool is_change;                     /* the device differs from what it was */
 	char request_type[NAME_TEXT_BYTES]; /* "" where the command had none */
 };
 
 /*
- * Appends the result as XML. RC_INVALID where `command` is no property list with a CommandUUID, so that
+ * Does what the command says, as far as that shows later, and appends the result as XML. RC_INVALID where `command` is no property list with a CommandUUID, so that
  * nothing can be answered; RC_LIMIT, RC_NO_MEMORY.
  */
 enum rc answer_command(const struct answer_params *params, struct chance *chance,
@@ -41,23 +42,43 @@ struct filling {
 	struct build *build;
 };
 
+/* What a command does to the device before its result is made. No chain: it is done. */
+struct acting {
+	struct device *device;
+	struct channel *channel;
+	const struct plist_node *command;
+};
+
+typedef struct refusals act_fn(const struct acting *act);
+
+/* answer_profile.c */
+act_fn act_install_profile;
+act_fn act_remove_profile;
+/* answer_user.c */
+act_fn act_log_out_user;
+
 typedef void fill_fn(struct filling *fill, struct plist_node *result);
 
 /* answer_info.c */
 fill_fn fill_device_information;
+/* answer_security.c */
 fill_fn fill_security_info;
-/* answer_list.c */
+/* answer_profile.c */
 fill_fn fill_profile_list;
 fill_fn fill_certificate_list;
+/* answer_restrictions.c */
+fill_fn fill_restrictions;
+/* answer_app.c */
 fill_fn fill_installed_application_list;
 fill_fn fill_managed_application_list;
+/* answer_user.c */
+fill_fn fill_user_list;
+/* answer_list.c */
 fill_fn fill_provisioning_profile_list;
 fill_fn fill_managed_media_list;
 fill_fn fill_available_os_updates;
 fill_fn fill_os_update_status;
 fill_fn fill_update_results;
-fill_fn fill_restrictions;
-fill_fn fill_user_list;
 fill_fn fill_settings;
 fill_fn fill_install_application;
 fill_fn fill_application_attributes;

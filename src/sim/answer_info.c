@@ -381,20 +381,3 @@ void fill_device_information(struct filling *fill, struct plist_node *result)
 			put_fact(fill, responses, fact);
 	}
 }
-
-void fill_security_info(struct filling *fill, struct plist_node *result)
-{
-	struct plist_node *info = build_dict(fill->build, result, "SecurityInfo");
-
-	if (fill->device->model->platform == PLATFORM_MAC) {
-		build_bool(fill->build, info, "FDE_Enabled", true);
-		build_bool(fill->build, info, "FDE_HasPersonalRecoveryKey", true);
-		build_bool(fill->build, info, "FDE_HasInstitutionalRecoveryKey", false);
-		build_bool(fill->build, info, "SystemIntegrityProtectionEnabled", true);
-		return;
-	}
-	build_int(fill->build, info, "HardwareEncryptionCaps", 3);
-	build_bool(fill->build, info, "PasscodePresent", true);
-	build_bool(fill->build, info, "PasscodeCompliant", true);
-	build_bool(fill->build, info, "PasscodeCompliantWithProfiles", true);
-}

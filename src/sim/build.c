@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "build.h"
 
+void build_note(struct build *build, enum rc rc)
+{
+	if (build->rc == RC_OK)
+		build->rc = rc;
+}
+
 /* Takes `child`. */
 static struct plist_node *set(struct build *build, struct plist_node *dict, const char *key,
 	struct plist_node *child)

@@ -14,6 +14,8 @@ struct build {
 	enum rc rc;
 };
 
+/* What went wrong beside the building counts too. */
+void build_note(struct build *build, enum rc rc);
 void build_str(struct build *build, struct plist_node *dict, const char *key, const char *text);
 void build_slice(struct build *build, struct plist_node *dict, const char *key, struct slice text);
 void build_data(struct build *build, struct plist_node *dict, const char *key, struct slice bytes);

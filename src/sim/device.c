@@ -75,6 +75,7 @@ void device_init(struct device *device, unsigned index, uint64_t seed)
 	*device = (struct device){.index = index,
 		.topic = "",
 		.chance = chance_of(seed, index),
+		.life = chance_of(~seed, index),
 		.channel_count = 1};
 	device->model = model_of_platform(pattern[turn].platform, index / 2);
 	model_make_serial(device->model, &device->chance, device->serial);
@@ -92,10 +93,13 @@ static void channel_renew(struct channel *channel, struct chance *chance)
 	channel->is_authenticated = false;
 	channel->is_refused = false;
 	channel->is_enrolled = false;
+	channel->has_token_news = false;
+	channel->is_logged_out = false;
 	channel->challenge[0] = 0;
 	channel->auth_token[0] = 0;
 	channel->unsent_erases = false;
 	buf_clear(&channel->unsent);
+	profile_set_clear(&channel->profiles);
 	chance_bytes(chance, channel->push_token, sizeof(channel->push_token));
 	chance_uuid(chance, channel->push_magic);
 }
@@ -122,7 +126,20 @@ enum rc device_renew(struct device *device, const struct authority *authority, i
 		channel_renew(&device->channels[i], &device->chance);
 	device->has_bootstrap_token = false;
 	device->is_unenrolled = false;
+	device->is_clone = false;
 	return rc;
+}
+
+enum rc device_copy_identity(struct device *device, const struct device *of, struct err *err)
+{
+	buf_clear(&device->cert_pem);
+	buf_clear(&device->key_pem);
+	buf_append(&device->cert_pem, buf_slice(&of->cert_pem));
+	buf_append(&device->key_pem, buf_slice(&of->key_pem));
+	device->is_clone = true;
+	if (buf_status(&device->cert_pem, "certificate", err) != RC_OK)
+		return device->cert_pem.rc;
+	return buf_status(&device->key_pem, "key", err);
 }
 
 const char *device_id(const struct device *device)
@@ -139,6 +156,8 @@ void device_fini(struct device *device)
 {
 	buf_fini(&device->cert_pem);
 	buf_fini_secret(&device->key_pem);
-	for (unsigned i = 0; i < CHANNELS_MAX; i++)
+	for (unsigned i = 0; i < CHANNELS_MAX; i++) {
 		buf_fini(&device->channels[i].unsent);
+		profile_set_clear(&device->channels[i].profiles);
+	}
 }

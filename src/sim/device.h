@@ -10,6 +10,7 @@
 #include "pomona/base/buf.h"
 #include "pomona/pki/authority.h"
 #include "model.h"
+#include "profile.h"
 
 enum {
 	CHANNELS_MAX = 3, /* the device's own and two users' */
@@ -38,8 +39,10 @@ struct channel {
 	char long_name[NAME_TEXT_BYTES];
 	bool is_network_user; /* a Mac user that the server must authenticate first */
 	bool is_authenticated;
-	bool is_refused;  /* 410: quiet until the next login, that is the next run */
-	bool is_enrolled; /* its TokenUpdate was taken */
+	bool is_refused;     /* 410: quiet until the next login, that is the next run */
+	bool is_enrolled;    /* its TokenUpdate was taken */
+	bool has_token_news; /* enrolled, but it has another TokenUpdate to send */
+	bool is_logged_out;  /* a user: quiet until the next login */
 	char challenge[AUTH_TOKEN_BYTES];
 	char auth_token[AUTH_TOKEN_BYTES];
 	uint8_t push_token[PUSH_TOKEN_BYTES];
@@ -47,6 +50,7 @@ struct channel {
 	struct buf unsent; /* a result that the server has not taken yet */
 	enum answer_status unsent_status;
 	bool unsent_erases; /* sending it is the device's last act */
+	struct profile_set profiles;
 };
 
 struct device {
@@ -60,10 +64,12 @@ struct device {
 	bool is_shared;    /* a Shared iPad */
 	bool has_bootstrap_token;
 	bool is_unenrolled; /* the server ended the management */
+	bool is_clone;      /* its certificate and key are another device's */
 	struct buf cert_pem, key_pem;
 	struct channel channels[CHANNELS_MAX];
 	unsigned channel_count;
 	struct chance chance;
+	struct chance life; /* for what happens to it without the server, so that this changes no answer */
 };
 
 /* The `index`-th device of the fleet of `seed`, not enrolled and without a certificate. The caller's memory. */
@@ -71,6 +77,9 @@ void device_init(struct device *device, unsigned index, uint64_t seed);
 /* A new key and certificate, new push tokens, nothing enrolled: as after an erase. */
 enum rc device_renew(struct device *device, const struct authority *authority, int64_t now,
 	struct err *err) MUST_USE;
+/* The certificate and the key of `of` instead of its own. */
+enum rc device_copy_identity(struct device *device, const struct device *of, struct err *err)
+	MUST_USE;
 /* UDID, or EnrollmentID in a user enrollment: how the server knows it. */
 const char *device_id(const struct device *device);
 bool channel_is_user(const struct channel *channel);

@@ -43,7 +43,33 @@ static enum rc save_device(const struct fleet *fleet, struct session *session, s
 	return RC_OK;
 }
 
-/* Out of management is for good, unless devices are told to enroll again. */
+static unsigned originals(const struct fleet *fleet)
+{
+	return (unsigned)(fleet->sim->options->devices - fleet->sim->options->clones);
+}
+
+/* The last of the fleet are clones, of the first ones. Who was one in the last run gets an identity of its own. */
+static enum rc make_clone(struct fleet *fleet, unsigned index, struct err *err)
+{
+	struct session *session = &fleet->sessions[index];
+
+	session->original = &fleet->sessions[index % originals(fleet)];
+	return device_copy_identity(&session->device, &session->original->device, err);
+}
+
+/*
+ * Out of management is for good, unless devices are told to enroll again. Clones are made in each run, as their
+ * originals may have changed.
+ */
+static bool is_renewed(const struct fleet *fleet, const struct device *device)
+{
+	bool is_to_be_clone = device->index >= originals(fleet);
+
+	if (device->is_clone || is_to_be_clone)
+		return true;
+	return device->is_unenrolled && fleet->sim->options->is_reenrolling;
+}
+
 static enum rc open_device(struct fleet *fleet, unsigned index, uint64_t seed, struct err *err)
 {
 	struct session *session = &fleet->sessions[index];
@@ -57,10 +83,12 @@ static enum rc open_device(struct fleet *fleet, unsigned index, uint64_t seed, s
 	fleet->count = index + 1;
 	if (file_is_there(path)) {
 		rc = device_load(path, &session->device, err);
-		if (rc != RC_OK || !session->device.is_unenrolled || !fleet->sim->options->is_reenrolling)
+		if (rc != RC_OK || !is_renewed(fleet, &session->device))
 			return rc;
 	}
 	rc = device_renew(&session->device, fleet->sim->authority, clock_unix_s(clock_system()), err);
+	if (rc == RC_OK && index >= originals(fleet))
+		rc = make_clone(fleet, index, err);
 	return rc == RC_OK ? save_device(fleet, session, err) : rc;
 }
 
@@ -113,7 +141,8 @@ unsigned fleet_enrolled(const struct fleet *fleet)
 const struct session *fleet_missing(const struct fleet *fleet)
 {
 	for (unsigned i = 0; i < fleet->count; i++)
-		if (!session_is_enrolled(&fleet->sessions[i]) || fleet->sessions[i].answered == 0)
+		if (fleet->sessions[i].original == NULL &&
+			(!session_is_enrolled(&fleet->sessions[i]) || fleet->sessions[i].answered == 0))
 			return &fleet->sessions[i];
 	return NULL;
 }

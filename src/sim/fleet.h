@@ -20,7 +20,10 @@ struct fleet {
 enum rc fleet_open(struct fleet *fleet, struct sim *sim, struct err *err) MUST_USE;
 enum rc fleet_start(struct fleet *fleet, struct err *err) MUST_USE;
 unsigned fleet_enrolled(const struct fleet *fleet);
-/* The first device that is not enrolled or has not answered a command in this run; NULL: none. */
+/*
+ * The first device that is not enrolled or has not answered a command in this run; NULL: none. Of clones nobody
+ * expects that.
+ */
 const struct session *fleet_missing(const struct fleet *fleet);
 /* Writes every device that differs from its file. */
 enum rc fleet_save(struct fleet *fleet, struct err *err) MUST_USE;

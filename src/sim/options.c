@@ -73,6 +73,16 @@ static const struct option options[] = {
 		false, AT(notnow_percent), 0, 100},
 	{"--error", "PERCENT", "of the commands fail (0)", OPTION_COUNT, FOR_RUN, false, AT(error_percent),
 		0, 100},
+	{"--restore", "PERCENT", "of the visits, then the device is restored from its backup (0)",
+		OPTION_COUNT, FOR_RUN, false, AT(restore_percent), 0, 100},
+	{"--token-change", "PERCENT", "of the visits, then the device has new push tokens (0)",
+		OPTION_COUNT, FOR_RUN, false, AT(token_percent), 0, 100},
+	{"--logout", "PERCENT", "of the visits, then a user of the device logs out (0)", OPTION_COUNT,
+		FOR_RUN, false, AT(logout_percent), 0, 100},
+	{"--away", "SECONDS", "until an erased device or a user comes back (as --interval)",
+		OPTION_SECONDS, FOR_RUN, false, AT(away_ms), 10, INTERVAL_S_MAX *INT64_C(1000)},
+	{"--clones", "N", "devices that use a copy of another's certificate and key (0)", OPTION_COUNT,
+		FOR_RUN, false, AT(clones), 0, DEVICES_MAX - 1},
 	{"--seed", "N", "the same seed gives the same fleet (by chance)", OPTION_COUNT, FOR_APNS | FOR_RUN,
 		false, AT(seed), 0, INT64_MAX},
 	{"--for", "SECONDS", "end after that time", OPTION_SECONDS, FOR_RUN, false, AT(for_ms), 1,
@@ -249,6 +259,15 @@ static enum rc check_apns(const struct options *to, struct err *err)
 	return RC_OK;
 }
 
+/* Each clone has somebody to copy. */
+static enum rc check_clones(const struct options *to, struct err *err)
+{
+	if (to->clones < to->devices)
+		return RC_OK;
+	return err_set(err, RC_INVALID, "--clones %lld: not less than --devices (%lld)",
+		(long long)to->clones, (long long)to->devices);
+}
+
 static enum rc parse_verb(const char *word, struct options *to, struct err *err)
 {
 	for (size_t i = 0; i < COUNT_OF(verbs); i++)
@@ -280,6 +299,10 @@ enum rc options_parse(int argc, char **argv, struct options *options_r, struct e
 		rc = parse_word(argv, &at, options_r, err);
 	if (rc == RC_OK)
 		rc = check_required(options_r, err);
+	if (rc == RC_OK)
+		rc = check_clones(options_r, err);
+	if (options_r->away_ms == 0)
+		options_r->away_ms = options_r->interval_ms;
 	return rc == RC_OK ? check_apns(options_r, err) : rc;
 }
 

@@ -30,6 +30,9 @@ struct options {
 	int64_t devices;
 	int64_t interval_ms;
 	int64_t notnow_percent, error_percent;
+	int64_t restore_percent, token_percent, logout_percent; /* of the visits */
+	int64_t away_ms;                                        /* as interval_ms where not given */
+	int64_t clones;
 	int64_t seed;   /* -1: by chance */
 	int64_t for_ms; /* 0: until it is stopped */
 	bool is_once, is_json, is_reenrolling;

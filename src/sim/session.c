@@ -4,45 +4,23 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "message.h"
 #include "pomona/base/clock.h"
-#include "pomona/base/log.h"
 #include "pomona/json/json.h"
+#include "session_life.h"
 
 enum {
 	BACKOFF_FIRST_MS = 1000,
 	BACKOFF_MAX_MS = 60000,
 	RETRY_AFTER_MAX_S = 3600,
 	CALL_TIMEOUT_MS = 60000,
+	CLONE_WAIT_MS = 200,
 };
 
 static const char checkin_type[] = "application/x-apple-aspen-mdm-checkin";
 static const char result_type[] = "application/x-apple-aspen-mdm; charset=UTF-8";
 
-/* What a device may have to say: how it is made, and what a 200 to it means. */
-struct step {
-	const char *name, *path, *content_type;
-	message_fn *make;
-	/* False: the reply makes no sense, and the visit has failed. */
-	bool (*accept)(struct session *session, struct slice body);
-};
-
 static void next(struct session *session);
 static void visit(void *ctx);
-
-/* A NULL `detail` is left out. */
-static void say(enum log_level level, const char *event, const struct session *session,
-	const char *detail)
-{
-	const struct log_field fields[] = {
-		{.key = "device", .kind = LOG_KIND_STR, .str = device_id(&session->device)},
-		{.key = "message", .kind = LOG_KIND_STR, .str = session->step->name},
-		{.key = "detail", .kind = LOG_KIND_STR, .str = detail},
-		{.key = NULL},
-	};
-
-	log_write(level, event, fields);
-}
 
 static void say_status(enum log_level level, const char *event, const struct session *session,
 	unsigned status)
@@ -50,21 +28,15 @@ static void say_status(enum log_level level, const char *event, const struct ses
 	char text[16];
 
 	(void)snprintf(text, sizeof(text), "HTTP %u", status);
-	say(level, event, session, text);
+	session_say(level, event, session, text);
 }
 
 /* --- ends of a visit */
 
-/* Three quarters to five quarters of `ms`, so that a fleet does not march in step. */
-static int64_t jittered(struct session *session, int64_t ms)
-{
-	return ms - ms / 4 + (int64_t)chance_below(&session->device.chance, (uint64_t)ms / 2 + 1);
-}
-
 static void come_again(struct session *session, int64_t delay_ms)
 {
 	net_client_disconnect(session->client);
-	net_timer_set(session->timer, jittered(session, delay_ms));
+	net_timer_set(session->timer, session_jittered(session, delay_ms));
 }
 
 static bool is_any(const bool *facts)
@@ -74,24 +46,6 @@ static bool is_any(const bool *facts)
 	for (unsigned i = 0; i < CHANNELS_MAX; i++)
 		is_one = is_one || facts[i];
 	return is_one;
-}
-
-/*
- * All is said. A device comes by itself after a while; or, where devices are woken, only if it was woken again
- * meanwhile, or if it has put off the last command that it was given.
- */
-static void end_visit(struct session *session)
-{
-	session->failures = 0;
-	if (session->sim->wake == NULL) {
-		come_again(session, session->sim->options->interval_ms);
-		return;
-	}
-	net_client_disconnect(session->client);
-	if (is_any(session->is_resting))
-		net_timer_set(session->rest, jittered(session, session->sim->options->notnow_poll_ms));
-	if (is_any(session->is_woken))
-		net_timer_set(session->timer, 0);
 }
 
 static void come_again_later(struct session *session, int64_t retry_after_s)
@@ -110,35 +64,25 @@ static void come_again_later(struct session *session, int64_t retry_after_s)
 	come_again(session, delay_ms);
 }
 
-/* --- tokens, as APNs knows them */
-
-static void give_up_tokens(struct session *session)
+/*
+ * All is said. A device comes by itself after a while; or, where devices are woken, only if it was woken again
+ * meanwhile, if it has put off the last command that it was given, or if something has happened to it.
+ */
+static void end_visit(struct session *session)
 {
-	const struct device *device = &session->device;
-
-	memset(session->is_woken, 0, sizeof(session->is_woken));
-	memset(session->is_resting, 0, sizeof(session->is_resting));
-	for (unsigned i = 0; i < device->channel_count && session->sim->wake != NULL; i++)
-		wake_retire(session->sim->wake, slice_of(device->channels[i].push_token, PUSH_TOKEN_BYTES),
-			clock_unix_ms(clock_system()));
-}
-
-static enum rc take_tokens(struct session *session, struct err *err)
-{
-	struct device *device = &session->device;
-
-	for (unsigned i = 0; i < device->channel_count && session->sim->wake != NULL; i++) {
-		const struct wake_channel channel = {.token =
-																																								slice_of(device->channels[i].push_token, PUSH_TOKEN_BYTES),
-			.topic = session->sim->topic,
-			.magic = device->channels[i].push_magic,
-			.who = session,
-			.channel = i};
-
-		if (wake_add(session->sim->wake, &channel) != RC_OK)
-			return err_set(err, RC_NO_MEMORY, "device");
+	session->failures = 0;
+	session_live(session);
+	if (session->sim->wake == NULL) {
+		come_again(session, session->sim->options->interval_ms);
+		return;
 	}
-	return RC_OK;
+	net_client_disconnect(session->client);
+	if (is_any(session->is_resting))
+		net_timer_set(session->rest, session_jittered(session, session->sim->options->notnow_poll_ms));
+	if (is_any(session->is_woken))
+		net_timer_set(session->timer, 0);
+	else if (session_has_news(&session->device))
+		net_timer_set(session->timer, session_jittered(session, session->sim->options->interval_ms));
 }
 
 static enum rc client_make(struct session *session, struct err *err)
@@ -154,24 +98,24 @@ static enum rc client_make(struct session *session, struct err *err)
 	return net_client_new(session->sim->loop, &params, &session->client, err);
 }
 
-/* Erased, or enrolling anew: nothing of the old management is left but the hardware. */
-static void start_anew(struct session *session)
+/* Erased, or enrolling anew: nothing of the old management is left but the hardware. It is away for a while. */
+static void start_anew(struct session *session, int64_t away_ms)
 {
 	struct err err = {0};
 	enum rc rc;
 
-	give_up_tokens(session);
+	session_give_up_tokens(session);
 	rc = device_renew(&session->device, session->sim->authority, clock_unix_s(clock_system()), &err);
 	if (rc == RC_OK)
-		rc = take_tokens(session, &err);
+		rc = session_take_tokens(session, &err);
 	if (rc == RC_OK)
 		rc = client_make(session, &err);
 	session->is_changed = true;
 	session->failures = 0;
 	if (rc == RC_OK)
-		come_again(session, session->sim->options->interval_ms);
+		come_again(session, away_ms);
 	else
-		say(LOG_LEVEL_ERROR, "device_lost", session, err.text);
+		session_say(LOG_LEVEL_ERROR, "device_lost", session, err.text);
 }
 
 /* The server ended the management: the device removes the profile and everything that came with it. */
@@ -181,14 +125,15 @@ static void unenroll(struct session *session, unsigned status)
 	session->is_changed = true;
 	say_status(LOG_LEVEL_WARNING, "unenrolled", session, status);
 	if (session->sim->options->is_reenrolling) {
-		start_anew(session);
+		start_anew(session, session->sim->options->interval_ms);
 		return;
 	}
 	session->device.is_unenrolled = true;
-	give_up_tokens(session);
+	session_give_up_tokens(session);
 	for (unsigned i = 0; i < session->device.channel_count; i++) {
 		session->device.channels[i].is_enrolled = false;
 		buf_clear(&session->device.channels[i].unsent);
+		profile_set_clear(&session->device.channels[i].profiles);
 	}
 	net_client_disconnect(session->client);
 }
@@ -206,6 +151,7 @@ static bool accept_token_update(struct session *session, struct slice body)
 {
 	(void)body;
 	session->channel->is_enrolled = true;
+	session->channel->has_token_news = false;
 	return true;
 }
 
@@ -269,12 +215,13 @@ static bool accept_command(struct session *session, struct slice body)
 	if (answer_command(&params, &session->device.chance, body, &channel->unsent, &answer, &err) !=
 		RC_OK) {
 		buf_clear(&channel->unsent);
-		say(LOG_LEVEL_WARNING, "bad_command", session, err.text);
+		session_say(LOG_LEVEL_WARNING, "bad_command", session, err.text);
 		return false;
 	}
 	channel->unsent_status = answer.status;
 	channel->unsent_erases = answer.is_erase;
 	session->has_other_unsent = true;
+	session->is_changed = session->is_changed || answer.is_change;
 	return true;
 }
 
@@ -332,13 +279,13 @@ static const struct step *step_of(const struct session *session, const struct ch
 	const struct device *device = &session->device;
 	bool is_user = channel_is_user(channel);
 
-	if (channel->is_refused)
+	if (channel->is_refused || channel->is_logged_out)
 		return NULL;
 	if (!is_user && !channel->is_authenticated)
 		return &authenticate;
 	if (channel->is_network_user && !channel->is_authenticated)
 		return &user_authenticate;
-	if (!channel->is_enrolled)
+	if (!channel->is_enrolled || channel->has_token_news)
 		return &token_update;
 	if (!is_user && device->model->platform == PLATFORM_MAC && !device->has_bootstrap_token)
 		return &set_bootstrap_token;
@@ -386,7 +333,7 @@ static void fail_visit(struct session *session, int64_t retry_after_s)
 
 static void refuse_user(struct session *session)
 {
-	say(LOG_LEVEL_INFO, "user_refused", session, session->channel->short_name);
+	session_say(LOG_LEVEL_INFO, "user_refused", session, session->channel->short_name);
 	session->channel->is_refused = true;
 	next(session);
 }
@@ -417,7 +364,7 @@ static void on_reply(void *ctx, const struct net_reply *reply)
 	session->is_calling = false;
 	if (reply->rc != RC_OK) {
 		session->sim->report.failed++;
-		say(LOG_LEVEL_DEBUG, "failed", session, reply->err.text);
+		session_say(LOG_LEVEL_DEBUG, "failed", session, reply->err.text);
 	}
 	if (was_last_act) {
 		/* A device sends the result of its erase once and does not wait for more. */
@@ -425,7 +372,7 @@ static void on_reply(void *ctx, const struct net_reply *reply)
 			report_status(&session->sim->report, reply->status);
 		if (reply->rc == RC_OK && reply->status == 200)
 			count_result(session);
-		start_anew(session);
+		start_anew(session, session->sim->options->away_ms);
 	} else if (reply->rc != RC_OK) {
 		fail_visit(session, 0);
 	} else {
@@ -455,7 +402,7 @@ static void send_message(struct session *session)
 		session->is_woken[session->channel - session->device.channels] = false;
 	if (rc != RC_OK) {
 		session->sim->report.failed++;
-		say(LOG_LEVEL_ERROR, "failed", session, err.text);
+		session_say(LOG_LEVEL_ERROR, "failed", session, err.text);
 		fail_visit(session, 0);
 	}
 }
@@ -473,6 +420,10 @@ static void visit(void *ctx)
 {
 	struct session *session = ctx;
 
+	if (session->original != NULL && !session_is_enrolled(session->original)) {
+		come_again(session, CLONE_WAIT_MS);
+		return;
+	}
 	memset(session->is_polled, 0, sizeof(session->is_polled));
 	next(session);
 }
@@ -488,6 +439,10 @@ static void on_rested(void *ctx)
 
 void session_rouse(struct session *session, unsigned channel)
 {
+	const struct channel *woken = &session->device.channels[channel];
+
+	if (woken->is_refused || woken->is_logged_out)
+		return;
 	session->is_woken[channel] = true;
 	if (!session->is_calling && !session->device.is_unenrolled)
 		net_timer_set(session->timer, 0);
@@ -501,14 +456,18 @@ enum rc session_start(struct session *session, struct sim *sim, int64_t delay_ms
 	rc = client_make(session, err);
 	if (rc == RC_OK && net_timer_new(sim->loop, visit, session, &session->timer) != RC_OK)
 		rc = err_set(err, RC_NO_MEMORY, "device");
+	if (rc == RC_OK && net_timer_new(sim->loop, session_on_login, session, &session->login) != RC_OK)
+		rc = err_set(err, RC_NO_MEMORY, "device");
 	if (rc == RC_OK && net_timer_new(sim->loop, on_rested, session, &session->rest) != RC_OK)
 		rc = err_set(err, RC_NO_MEMORY, "device");
 	if (rc == RC_OK)
-		rc = take_tokens(session, err);
+		rc = session_take_tokens(session, err);
 	if (rc == RC_OK && session->device.is_unenrolled)
-		give_up_tokens(session);
+		session_give_up_tokens(session);
 	else if (rc == RC_OK)
 		net_timer_set(session->timer, delay_ms);
+	if (rc == RC_OK)
+		session_part_with_users(session);
 	return rc;
 }
 
@@ -521,5 +480,6 @@ void session_stop(struct session *session)
 {
 	net_client_free(&session->client);
 	net_timer_free(&session->timer);
+	net_timer_free(&session->login);
 	net_timer_free(&session->rest);
 }

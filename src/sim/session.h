@@ -30,11 +30,14 @@ struct session {
 	struct sim *sim;
 	struct device device; /* owned */
 	struct net_client *client;
-	struct net_timer *timer;      /* the next visit */
-	const struct step *step;      /* the message under way */
-	struct channel *channel;      /* on which it goes */
-	bool is_polled[CHANNELS_MAX]; /* in this visit the server had nothing more */
-	bool is_calling;              /* a message is under way */
+	struct net_timer *timer; /* the next visit */
+	struct net_timer *login; /* when users who have left come back */
+	bool is_login_set;
+	const struct session *original; /* a clone's: who enrolls first; borrowed */
+	const struct step *step;        /* the message under way */
+	struct channel *channel;        /* on which it goes */
+	bool is_polled[CHANNELS_MAX];   /* in this visit the server had nothing more */
+	bool is_calling;                /* a message is under way */
 	/* Only where devices are woken: */
 	bool is_woken[CHANNELS_MAX];   /* it is to poll */
 	bool is_resting[CHANNELS_MAX]; /* the last status that it sent was NotNow */

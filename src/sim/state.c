@@ -22,6 +22,14 @@ static void put_encoded(struct json_value *object, const char *key, struct slice
 	buf_fini(&text);
 }
 
+static void put_profiles(struct json_value *object, const struct profile_set *set)
+{
+	struct json_value *list = json_set_array(object, "profiles");
+
+	for (size_t i = 0; i < set->count; i++)
+		put_encoded(json_append_object(list), "payload", buf_slice(&set->payloads[i]));
+}
+
 static void put_channel(struct json_value *object, const struct channel *channel)
 {
 	json_set_str(object, "user_id", channel->user_id);
@@ -30,12 +38,15 @@ static void put_channel(struct json_value *object, const struct channel *channel
 	json_set_bool(object, "network_user", channel->is_network_user);
 	json_set_bool(object, "authenticated", channel->is_authenticated);
 	json_set_bool(object, "enrolled", channel->is_enrolled);
+	json_set_bool(object, "token_news", channel->has_token_news);
+	json_set_bool(object, "logged_out", channel->is_logged_out);
 	json_set_str(object, "auth_token", channel->auth_token);
 	put_encoded(object, "push_token", slice_of(channel->push_token, PUSH_TOKEN_BYTES));
 	json_set_str(object, "push_magic", channel->push_magic);
 	put_encoded(object, "unsent", buf_slice(&channel->unsent));
 	json_set_str(object, "unsent_status", answer_status_name(channel->unsent_status));
 	json_set_bool(object, "unsent_erases", channel->unsent_erases);
+	put_profiles(object, &channel->profiles);
 }
 
 enum rc device_save(const char *path, const struct device *device, struct err *err)
@@ -56,6 +67,9 @@ enum rc device_save(const char *path, const struct device *device, struct err *e
 	json_set_bool(root, "shared", device->is_shared);
 	json_set_bool(root, "bootstrap_token", device->has_bootstrap_token);
 	json_set_bool(root, "unenrolled", device->is_unenrolled);
+	json_set_bool(root, "clone", device->is_clone);
+	put_encoded(root, "chance", slice_of(&device->chance, sizeof(device->chance)));
+	put_encoded(root, "life", slice_of(&device->life, sizeof(device->life)));
 	json_set_slice(root, "certificate", buf_slice(&device->cert_pem));
 	json_set_slice(root, "key", buf_slice(&device->key_pem));
 	channels = json_set_array(root, "channels");
@@ -95,6 +109,13 @@ static enum rc take_bool(const struct json_value *object, const char *key, bool 
 	return RC_OK;
 }
 
+/* Of a key that older files do not have. */
+static enum rc take_newer_bool(const struct json_value *object, const char *key, bool *out,
+	struct err *err)
+{
+	return json_get(object, key) == NULL ? RC_OK : take_bool(object, key, out, err);
+}
+
 static enum rc take_bytes(const struct json_value *object, const char *key, struct buf *out,
 	struct err *err)
 {
@@ -118,6 +139,43 @@ static enum rc take_push_token(const struct json_value *object, struct channel *
 	if (rc == RC_OK)
 		memcpy(channel->push_token, token.ptr, PUSH_TOKEN_BYTES);
 	buf_fini(&token);
+	return rc;
+}
+
+/* Where the device's dice have got to; older files do not tell. */
+static enum rc take_chance(const struct json_value *root, const char *key, struct chance *out,
+	struct err *err)
+{
+	struct buf bytes;
+	enum rc rc;
+
+	if (json_get(root, key) == NULL)
+		return RC_OK;
+	buf_init(&bytes, sizeof(*out));
+	rc = take_bytes(root, key, &bytes, err);
+	if (rc == RC_OK && bytes.len != sizeof(*out))
+		rc = err_set(err, RC_CORRUPT, "%s: not %zu bytes", key, sizeof(*out));
+	if (rc == RC_OK)
+		memcpy(out, bytes.ptr, sizeof(*out));
+	buf_fini(&bytes);
+	return rc;
+}
+
+static enum rc take_profiles(const struct json_value *object, struct profile_set *set,
+	struct err *err)
+{
+	const struct json_value *list = json_get(object, "profiles");
+	struct buf payload;
+	enum rc rc = RC_OK;
+
+	buf_init(&payload, PROFILE_BYTES_MAX);
+	for (size_t i = 0; i < json_count(list) && rc == RC_OK; i++) {
+		buf_clear(&payload);
+		rc = take_bytes(json_at(list, i), "payload", &payload, err);
+		if (rc == RC_OK && profile_install(set, buf_slice(&payload)).top != NULL)
+			rc = err_set(err, RC_CORRUPT, "profiles: no. %zu is none", i + 1);
+	}
+	buf_fini(&payload);
 	return rc;
 }
 
@@ -158,6 +216,12 @@ static enum rc take_channel(const struct json_value *object, struct channel *cha
 		rc = take_push_token(object, channel, err);
 	if (rc == RC_OK)
 		rc = take_bytes(object, "unsent", &channel->unsent, err);
+	if (rc == RC_OK)
+		rc = take_newer_bool(object, "token_news", &channel->has_token_news, err);
+	if (rc == RC_OK)
+		rc = take_newer_bool(object, "logged_out", &channel->is_logged_out, err);
+	if (rc == RC_OK)
+		rc = take_profiles(object, &channel->profiles, err);
 	channel->unsent_status = answer_status_of(json_string(json_get(object, "unsent_status")));
 	if (rc == RC_OK && channel->unsent_status == ANSWER_STATUS_COUNT)
 		rc = err_set(err, RC_CORRUPT, "unsent_status: no status of a result");
@@ -192,6 +256,12 @@ static enum rc take_device(const struct json_value *root, struct device *device,
 		rc = take_text(root, texts[i].key, texts[i].to, texts[i].size, err);
 	for (size_t i = 0; i < COUNT_OF(bools) && rc == RC_OK; i++)
 		rc = take_bool(root, bools[i].key, bools[i].to, err);
+	if (rc == RC_OK)
+		rc = take_newer_bool(root, "clone", &device->is_clone, err);
+	if (rc == RC_OK)
+		rc = take_chance(root, "chance", &device->chance, err);
+	if (rc == RC_OK)
+		rc = take_chance(root, "life", &device->life, err);
 	for (unsigned i = 0; i < device->channel_count && rc == RC_OK; i++)
 		rc = take_channel(json_at(channels, i), &device->channels[i], err);
 	buf_append(&device->cert_pem, json_string(json_get(root, "certificate")));

@@ -4,16 +4,13 @@
 import json
 import plistlib
 import re
-import signal
 import stat
-import subprocess
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from fake_mdm import WAIT_SECONDS, FakeMdm
-from harness.server import BIN
+from runs import Run, device_of, sim
 
 UDID = {
     "Mac": r"[0-9A-F]{8}-[0-9A-F]{4}-4[0-9A-F]{3}-[89AB][0-9A-F]{3}-[0-9A-F]{12}",
@@ -23,75 +20,6 @@ CHECKIN_TYPE = "application/x-apple-aspen-mdm-checkin"
 RESULT_TYPE = "application/x-apple-aspen-mdm; charset=UTF-8"
 # Every fleet has the same kinds of device in turns of ten, and these four users: of two Macs, and two of a Shared iPad.
 FLEET, CHANNELS = 10, 14
-
-
-def sim(*words, **options):
-    return subprocess.run([str(BIN / "pomona-sim"), *map(str, words)], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=WAIT_SECONDS * 2, **options)
-
-
-class Run:
-    """A `pomona-sim run` in the background."""
-
-    def __init__(self, mdm, folder, ca, *words):
-        self.process = subprocess.Popen(
-            [str(BIN / "pomona-sim"), "run", "--dir", str(folder), "--url", mdm.url, "--ca", str(ca), "--seed", "7",
-             *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def stop(self):
-        """Ends it as Ctrl-C does and gives its exit status, output and errors."""
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGINT)
-        return self.wait()
-
-    def wait(self):
-        try:
-            out, errors = self.process.communicate(timeout=WAIT_SECONDS * 2)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
-        return self.process.returncode, out, errors
-
-
-@pytest.fixture
-def folder(tmp_path):
-    folder = tmp_path / "sim"
-    assert sim("ca", "--dir", folder).returncode == 0
-    return folder
-
-
-@pytest.fixture
-def mdm(authority, tmp_path, folder):
-    mdm = FakeMdm(authority, tmp_path, folder / "ca.pem")
-    yield mdm
-    mdm.stop()
-
-
-@pytest.fixture
-def server_ca(authority, tmp_path):
-    path = tmp_path / "server-ca.pem"
-    path.write_bytes(authority.certificate_pem())
-    return path
-
-
-@pytest.fixture
-def start(mdm, folder, server_ca):
-    runs = []
-
-    def start(*words):
-        runs.append(Run(mdm, folder, server_ca, *words))
-        return runs[-1]
-
-    yield start
-    for run in runs:
-        if run.process.returncode is None:
-            run.stop()
-
-
-def device_of(mdm, product):
-    """The channel of the first device of that product family that is enrolled as a device."""
-    return next(m.channel for m in mdm.of_type("Authenticate")
-                if m.plist["ProductName"].startswith(product) and "UDID" in m.plist)
 
 
 # The CA
@@ -506,5 +434,5 @@ def test_help_names_each_option():
     outcome = sim("help")
     assert outcome.returncode == 0
     for option in ("--dir", "--url", "--ca", "--devices", "--interval", "--notnow", "--error", "--seed", "--once",
-                   "--for", "--json", "--reenroll"):
+                   "--for", "--json", "--reenroll", "--restore", "--token-change", "--logout", "--away", "--clones"):
         assert option in outcome.stdout

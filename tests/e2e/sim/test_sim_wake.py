@@ -255,3 +255,12 @@ def test_faults_without_apns_are_refused(folder, mdm, tmp_path):
     outcome = run("pomona-sim", "run", "--dir", folder, "--url", mdm.url, "--ca", folder / "ca.pem", "--fault",
                   "status=500", check=False)
     assert outcome.returncode == 64 and "need --apns" in outcome.stderr
+
+
+def test_a_token_that_the_device_has_changed_is_gone(mdm, make_fleet):
+    fleet = make_fleet(1, "--token-change", "100", "--interval", "0.2")
+    mdm.wait("another token", lambda: len(mdm.of_type("TokenUpdate")) >= 2)
+    old = mdm.of_type("TokenUpdate")[0].plist
+    with H2Client(fleet) as client:
+        answer = client.push(old["Token"], json.dumps({"mdm": old["PushMagic"]}).encode())
+    assert answer.status == 410, answer

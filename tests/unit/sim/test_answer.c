@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "answer.h"
+#include "pomona/base/codec.h"
 
 enum { RESULT_BYTES_MAX = 1024 * 1024, COMMAND_BYTES_MAX = 65536, MANY = 1000 };
 
@@ -28,7 +29,8 @@ struct rates {
 	int64_t notnow, error;
 };
 
-static void give(struct exchange *exchange, unsigned index, unsigned channel, struct rates rates,
+/* To the device that the exchange has. */
+static void give_more(struct exchange *exchange, unsigned channel, struct rates rates,
 	const char *command_xml)
 {
 	struct answer_params params = {.device = &exchange->device,
@@ -37,8 +39,7 @@ static void give(struct exchange *exchange, unsigned index, unsigned channel, st
 	struct chance chance = chance_of(1, 1);
 	struct buf xml, result;
 
-	memset(exchange, 0, sizeof(*exchange));
-	device_init(&exchange->device, index, 1);
+	plist_doc_free(&exchange->doc);
 	params.channel = &exchange->device.channels[channel];
 	buf_init(&xml, COMMAND_BYTES_MAX);
 	buf_init(&result, RESULT_BYTES_MAX);
@@ -53,17 +54,33 @@ static void give(struct exchange *exchange, unsigned index, unsigned channel, st
 	buf_fini(&result);
 }
 
-static void give_command(struct exchange *exchange, unsigned index, unsigned channel,
-	const char *request_type, const char *more)
+static void give(struct exchange *exchange, unsigned index, unsigned channel, struct rates rates,
+	const char *command_xml)
 {
-	char xml[2048];
+	memset(exchange, 0, sizeof(*exchange));
+	device_init(&exchange->device, index, 1);
+	give_more(exchange, channel, rates, command_xml);
+}
+
+static void give_next_command(struct exchange *exchange, unsigned channel, const char *request_type,
+	const char *more)
+{
+	char xml[8192];
 
 	(void)snprintf(xml, sizeof(xml),
 		"<dict><key>CommandUUID</key><string>U-1</string><key>Command</key><dict>"
 		"<key>RequestType</key><string>%s</string>%s</dict></dict>",
 		request_type, more);
-	give(exchange, index, channel, (struct rates){0}, xml);
+	give_more(exchange, channel, (struct rates){0}, xml);
 	assert_int_equal(exchange->rc, RC_OK);
+}
+
+static void give_command(struct exchange *exchange, unsigned index, unsigned channel,
+	const char *request_type, const char *more)
+{
+	memset(exchange, 0, sizeof(*exchange));
+	device_init(&exchange->device, index, 1);
+	give_next_command(exchange, channel, request_type, more);
 }
 
 static void done(struct exchange *exchange)
@@ -128,6 +145,25 @@ static void each_command_is_acknowledged_with_its_content_or_refused_by_who_has_
 		{IPHONE, 0, "Restrictions", "", "GlobalRestrictions", 0},
 		{MAC_WITH_USER, 0, "Restrictions", "", NULL, 12021},
 		{SHARED_IPAD, 0, "UserList", "", "Users", 0},
+		{MAC_WITH_USER, 0, "UserList", "", "Users", 0},
+		{IPAD, 0, "UserList", "", NULL, 12021},
+		{TV, 0, "UserList", "", NULL, 12021},
+		{MAC_WITH_USER, 1, "UserList", "", NULL, 12021},
+		{MAC_WITH_USER, 1, "SecurityInfo", "", "SecurityInfo", 0},
+		{SHARED_IPAD, 1, "SecurityInfo", "", NULL, 12021},
+		{BYOD, 0, "SecurityInfo", "", "SecurityInfo", 0},
+		{TV, 0, "Restrictions", "", "GlobalRestrictions", 0},
+		{SHARED_IPAD, 1, "Restrictions", "", "GlobalRestrictions", 0},
+		{BYOD, 0, "Restrictions", "", NULL, 12007},
+		{MAC_WITH_USER, 1, "CertificateList", "", "CertificateList", 0},
+		{SHARED_IPAD, 1, "CertificateList", "", NULL, 12021},
+		{MAC_WITH_USER, 1, "InstalledApplicationList", "", "InstalledApplicationList", 0},
+		{SHARED_IPAD, 1, "InstalledApplicationList", "", NULL, 12021},
+		{MAC_WITH_USER, 1, "ManagedApplicationList", "", "ManagedApplicationList", 0},
+		{SHARED_IPAD, 1, "ManagedApplicationList", "", NULL, 12021},
+		{SHARED_IPAD, 1, "ProfileList", "", "ProfileList", 0},
+		{SHARED_IPAD, 0, "LogOutUser", "", NULL, 0},
+		{IPAD, 0, "LogOutUser", "", NULL, 12021},
 		{IPHONE, 0, "UserList", "", NULL, 12021},
 		{IPHONE, 0, "DeviceLock", "", NULL, 0},
 		{TV, 0, "DeviceLock", "", NULL, 12021},
@@ -136,8 +172,8 @@ static void each_command_is_acknowledged_with_its_content_or_refused_by_who_has_
 		{BYOD, 0, "ClearPasscode", "<key>UnlockToken</key><data>AA==</data>", NULL, 12007},
 		{MAC_WITH_USER, 1, "ProfileList", "", "ProfileList", 0},
 		{MAC_WITH_USER, 1, "RestartDevice", "", NULL, 12021},
-		{IPHONE, 0, "InstallProfile", "<key>Payload</key><data>AA==</data>", NULL, 0},
-		{IPHONE, 0, "RemoveProfile", "<key>Identifier</key><string>x</string>", NULL, 0},
+		{IPHONE, 0, "InstallProfile", "<key>Payload</key><data>AA==</data>", NULL, 1000},
+		{IPHONE, 0, "RemoveProfile", "<key>Identifier</key><string>x</string>", NULL, 12013},
 		{IPHONE, 0, "InstallApplication", "<key>Identifier</key><string>x.y</string>", "Identifier", 0},
 		{MAC_WITH_USER, 0, "VerifyRecoveryLock", "<key>Password</key><string>x</string>",
 			"PasswordVerified", 0},
@@ -392,6 +428,254 @@ static void rates_are_met_within_a_few_percent(void **state)
 	device_fini(&device);
 }
 
+static const struct plist_node *at_path(const struct plist_node *node, const char *first,
+	const char *second, const char *third)
+{
+	node = plist_dict_get(node, first);
+	if (second != NULL)
+		node = plist_dict_get(node, second);
+	return third == NULL ? node : plist_dict_get(node, third);
+}
+
+static void security_info_holds_what_the_kind_of_device_and_channel_knows(void **state)
+{
+	static const struct {
+		unsigned index, channel;
+		const char *has[4], *has_not[4];
+	} cases[] = {
+		{IPHONE, 0, {"HardwareEncryptionCaps", "PasscodePresent", "ManagementStatus"},
+			{"FDE_Enabled", "AutoLockTime", "SecureBoot"}},
+		{BYOD, 0, {"HardwareEncryptionCaps", "PasscodeCompliant", "ManagementStatus"},
+			{"PasscodePresent", "PasscodeCompliantWithProfiles"}},
+		{SHARED_IPAD, 0, {"PasscodeLockGracePeriod", "AutoLockTime"}, {"FDE_Enabled"}},
+		{TV, 0, {"HardwareEncryptionCaps", "PasscodePresent"}, {"ManagementStatus", "FDE_Enabled"}},
+		{MAC_WITH_USER, 0, {"FDE_Enabled", "FirewallSettings", "SecureBoot", "ManagementStatus"},
+			{"HardwareEncryptionCaps", "PasscodePresent"}},
+		{MAC_WITH_USER, 1, {"ManagementStatus"}, {"FDE_Enabled", "FirewallSettings", "SecureBoot"}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct exchange exchange;
+		const struct plist_node *info;
+
+		give_command(&exchange, cases[i].index, cases[i].channel, "SecurityInfo", "");
+		info = plist_dict_get(exchange.result, "SecurityInfo");
+		for (size_t k = 0; k < 4 && cases[i].has[k] != NULL; k++)
+			if (plist_dict_get(info, cases[i].has[k]) == NULL)
+				fail_msg("%zu: no %s", i, cases[i].has[k]);
+		for (size_t k = 0; k < 4 && cases[i].has_not[k] != NULL; k++)
+			if (plist_dict_get(info, cases[i].has_not[k]) != NULL)
+				fail_msg("%zu: %s", i, cases[i].has_not[k]);
+		if (cases[i].index == BYOD || cases[i].index == IPHONE)
+			assert_int_equal(plist_bool(at_path(info, "ManagementStatus", "IsUserEnrollment", NULL)),
+				cases[i].index == BYOD);
+		done(&exchange);
+	}
+}
+
+static void a_user_list_tells_who_is_logged_in_with_the_keys_of_its_platform(void **state)
+{
+	struct exchange exchange;
+	const struct plist_node *user;
+
+	(void)state;
+	give_command(&exchange, MAC_WITH_USER, 0, "UserList", "");
+	assert_int_equal(plist_count(plist_dict_get(exchange.result, "Users")), 2);
+	exchange.device.channels[1].is_enrolled = true;
+	give_next_command(&exchange, 0, "UserList", "");
+	user = plist_array_at(plist_dict_get(exchange.result, "Users"), 1);
+	assert_true(plist_bool(plist_dict_get(user, "IsLoggedIn")));
+	assert_true(has_str(user, "UserGUID", exchange.device.channels[1].user_id));
+	assert_int_equal(plist_integer(plist_dict_get(user, "UID"), NULL), 502);
+	assert_null(plist_dict_get(user, "DataQuota"));
+	exchange.device.channels[1].is_logged_out = true;
+	give_next_command(&exchange, 0, "UserList", "");
+	user = plist_array_at(plist_dict_get(exchange.result, "Users"), 1);
+	assert_false(plist_bool(plist_dict_get(user, "IsLoggedIn")));
+	done(&exchange);
+
+	give_command(&exchange, SHARED_IPAD, 0, "UserList", "");
+	exchange.device.channels[1].is_enrolled = exchange.device.channels[2].is_enrolled = true;
+	give_next_command(&exchange, 0, "LogOutUser", "");
+	assert_true(exchange.answer.is_change);
+	give_next_command(&exchange, 0, "UserList", "");
+	for (size_t i = 0; i < 2; i++) {
+		user = plist_array_at(plist_dict_get(exchange.result, "Users"), i);
+		assert_false(plist_bool(plist_dict_get(user, "IsLoggedIn")));
+		assert_non_null(plist_dict_get(user, "DataQuota"));
+		assert_null(plist_dict_get(user, "UID"));
+	}
+	done(&exchange);
+}
+
+static void application_lists_hold_what_was_asked_for(void **state)
+{
+	static const struct {
+		unsigned index;
+		const char *more;
+		size_t count;
+	} cases[] = {
+		{IPHONE, "", 3},
+		{MAC_WITH_USER, "", 6},
+		{TV, "", 2},
+		{BYOD, "", 1}, /* managed ones only */
+		{IPAD, "<key>ManagedAppsOnly</key><true/>", 2},
+		{IPAD, "<key>ManagedAppsOnly</key><false/>", 3},
+		{IPAD, "<key>Identifiers</key><array><string>com.example.pomona.press</string></array>", 1},
+		{IPAD, "<key>Identifiers</key><array><string>com.example.none</string></array>", 0},
+		{IPAD, "<key>Identifiers</key><array/>", 0},
+	};
+	struct exchange exchange;
+	const struct plist_node *app;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		size_t count;
+
+		give_command(&exchange, cases[i].index, 0, "InstalledApplicationList", cases[i].more);
+		count = plist_count(plist_dict_get(exchange.result, "InstalledApplicationList"));
+		if (count != cases[i].count)
+			fail_msg("%zu: %zu", i, count);
+		done(&exchange);
+	}
+	give_command(&exchange, IPHONE, 0, "InstalledApplicationList",
+		"<key>Items</key><array><string>Name</string></array>");
+	app = plist_array_at(plist_dict_get(exchange.result, "InstalledApplicationList"), 0);
+	assert_int_equal(plist_count(app), 2); /* and the identifier, always */
+	assert_true(has_str(app, "Name", "Orchard"));
+	done(&exchange);
+	give_command(&exchange, IPAD, 0, "ManagedApplicationList", "");
+	assert_int_equal(plist_count(plist_dict_get(exchange.result, "ManagedApplicationList")), 2);
+	app = at_path(exchange.result, "ManagedApplicationList", "com.example.pomona.orchard", NULL);
+	assert_true(has_str(app, "Status", "Managed"));
+	assert_non_null(plist_dict_get(app, "IsValidated"));
+	done(&exchange);
+	give_command(&exchange, MAC_WITH_USER, 0, "ManagedApplicationList", "");
+	app = at_path(exchange.result, "ManagedApplicationList", "com.example.pomona.orchard", NULL);
+	assert_null(plist_dict_get(app, "IsValidated"));
+	done(&exchange);
+}
+
+/* InstallProfile for a profile with one payload of that type with these keys. */
+static void install(struct exchange *exchange, unsigned channel, const char *identifier,
+	const char *type, const char *keys)
+{
+	struct buf profile, more;
+
+	buf_init(&profile, COMMAND_BYTES_MAX);
+	buf_init(&more, COMMAND_BYTES_MAX);
+	buf_printf(&profile,
+		"<plist version=\"1.0\"><dict><key>PayloadType</key><string>Configuration</string>"
+		"<key>PayloadIdentifier</key><string>%s</string><key>PayloadUUID</key><string>U</string>"
+		"<key>PayloadVersion</key><integer>1</integer><key>PayloadContent</key><array><dict>"
+		"<key>PayloadType</key><string>%s</string><key>PayloadIdentifier</key><string>p</string>"
+		"<key>PayloadUUID</key><string>V</string><key>PayloadVersion</key><integer>1</integer>%s"
+		"</dict></array></dict></plist>",
+		identifier, type, keys);
+	buf_append_str(&more, "<key>Payload</key><data>");
+	base64_encode(buf_slice(&profile), &more);
+	buf_append_str(&more, "</data>");
+	give_next_command(exchange, channel, "InstallProfile", buf_cstr(&more));
+	buf_fini(&profile);
+	buf_fini(&more);
+}
+
+static size_t profiles_of(struct exchange *exchange, unsigned channel)
+{
+	give_next_command(exchange, channel, "ProfileList", "");
+	return plist_count(plist_dict_get(exchange->result, "ProfileList"));
+}
+
+static void an_installed_profile_is_listed_on_its_channel_until_it_is_removed(void **state)
+{
+	struct exchange exchange;
+	const struct plist_node *entry;
+
+	(void)state;
+	give_command(&exchange, MAC_WITH_USER, 0, "ProfileList", "");
+	assert_int_equal(profiles_of(&exchange, 0), 1); /* the enrollment */
+	assert_int_equal(profiles_of(&exchange, 1), 0);
+	install(&exchange, 0, "com.example.wifi", "com.apple.wifi.managed", "");
+	assert_int_equal(exchange.answer.status, ANSWER_ACKNOWLEDGED);
+	assert_true(exchange.answer.is_change);
+	assert_int_equal(profiles_of(&exchange, 0), 2);
+	entry = plist_array_at(plist_dict_get(exchange.result, "ProfileList"), 1);
+	assert_true(has_str(entry, "PayloadIdentifier", "com.example.wifi"));
+	assert_null(plist_dict_get(entry, "IsManaged"));
+	entry = plist_array_at(plist_dict_get(entry, "PayloadContent"), 0);
+	assert_true(has_str(entry, "PayloadType", "com.apple.wifi.managed"));
+	assert_int_equal(profiles_of(&exchange, 1), 0);
+	give_next_command(&exchange, 1, "RemoveProfile",
+		"<key>Identifier</key><string>com.example.wifi</string>");
+	assert_int_equal(error_code(&exchange), 12013);
+	assert_false(exchange.answer.is_change);
+	give_next_command(&exchange, 0, "RemoveProfile",
+		"<key>Identifier</key><string>com.example.wifi</string>");
+	assert_int_equal(exchange.answer.status, ANSWER_ACKNOWLEDGED);
+	assert_int_equal(profiles_of(&exchange, 0), 1);
+	done(&exchange);
+}
+
+static void a_refused_profile_has_its_cause_in_the_error_chain_and_is_not_listed(void **state)
+{
+	struct exchange exchange;
+	const struct plist_node *link;
+
+	(void)state;
+	give_command(&exchange, IPHONE, 0, "ProfileList", "");
+	install(&exchange, 0, "com.example.root", "com.apple.security.root",
+		"<key>PayloadContent</key><data>AAAA</data>");
+	assert_true(has_str(exchange.result, "Status", "Error"));
+	assert_int_equal(error_code(&exchange), 4001);
+	link = plist_array_at(plist_dict_get(exchange.result, "ErrorChain"), 1);
+	assert_true(has_str(link, "ErrorDomain", "MCCertificateErrorDomain"));
+	assert_int_equal(profiles_of(&exchange, 0), 1);
+	done(&exchange);
+}
+
+static const struct plist_node *restriction(const struct exchange *exchange, const char *kind,
+	const char *name)
+{
+	return plist_dict_get(at_path(exchange->result, "GlobalRestrictions", kind, name), "value");
+}
+
+static void restrictions_are_the_strictest_of_all_profiles(void **state)
+{
+	static const char ask[] = "<key>ProfileRestrictions</key><true/>";
+	struct exchange exchange;
+	const struct plist_node *own;
+
+	(void)state;
+	give_command(&exchange, IPHONE, 0, "Restrictions", "");
+	assert_true(plist_bool(restriction(&exchange, "restrictedBool", "allowCamera")));
+	assert_false(plist_bool(restriction(&exchange, "restrictedBool", "forcePIN")));
+	assert_null(plist_dict_get(exchange.result, "ProfileRestrictions"));
+	install(&exchange, 0, "a", "com.apple.applicationaccess",
+		"<key>allowCamera</key><false/><key>allowChat</key><true/>");
+	install(&exchange, 0, "b", "com.apple.applicationaccess", "<key>allowCamera</key><true/>");
+	install(&exchange, 0, "c", "com.apple.mobiledevice.passwordpolicy",
+		"<key>forcePIN</key><true/><key>minLength</key><integer>6</integer>"
+		"<key>maxFailedAttempts</key><integer>4</integer>");
+	install(&exchange, 0, "d", "com.apple.mobiledevice.passwordpolicy",
+		"<key>forcePIN</key><false/><key>minLength</key><integer>4</integer>"
+		"<key>maxFailedAttempts</key><integer>8</integer>");
+	install(&exchange, 0, "e", "com.example.other", "<key>allowAirDrop</key><false/>");
+	give_next_command(&exchange, 0, "Restrictions", ask);
+	assert_false(plist_bool(restriction(&exchange, "restrictedBool", "allowCamera")));
+	assert_true(plist_bool(restriction(&exchange, "restrictedBool", "allowChat")));
+	assert_true(plist_bool(restriction(&exchange, "restrictedBool", "allowAirDrop")));
+	assert_true(plist_bool(restriction(&exchange, "restrictedBool", "forcePIN")));
+	assert_int_equal(plist_integer(restriction(&exchange, "restrictedValue", "minLength"), NULL), 6);
+	assert_int_equal(plist_integer(restriction(&exchange, "restrictedValue", "maxFailedAttempts"),
+																			NULL),
+		4);
+	own = at_path(exchange.result, "ProfileRestrictions", "b", "restrictedBool");
+	assert_int_equal(plist_count(own), 1);
+	assert_true(plist_bool(at_path(own, "allowCamera", "value", NULL)));
+	done(&exchange);
+}
+
 static void each_status_name_reads_back_and_others_do_not(void **state)
 {
 	(void)state;
@@ -415,6 +699,12 @@ int main(void)
 		cmocka_unit_test(what_may_not_be_put_off_never_is),
 		cmocka_unit_test(a_simulated_failure_has_an_error_chain),
 		cmocka_unit_test(rates_are_met_within_a_few_percent),
+		cmocka_unit_test(security_info_holds_what_the_kind_of_device_and_channel_knows),
+		cmocka_unit_test(a_user_list_tells_who_is_logged_in_with_the_keys_of_its_platform),
+		cmocka_unit_test(application_lists_hold_what_was_asked_for),
+		cmocka_unit_test(an_installed_profile_is_listed_on_its_channel_until_it_is_removed),
+		cmocka_unit_test(a_refused_profile_has_its_cause_in_the_error_chain_and_is_not_listed),
+		cmocka_unit_test(restrictions_are_the_strictest_of_all_profiles),
 		cmocka_unit_test(each_status_name_reads_back_and_others_do_not),
 	};
 

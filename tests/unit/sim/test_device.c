@@ -37,6 +37,12 @@ static int scratch_teardown(void **state)
 	return 0;
 }
 
+static const char a_profile[] =
+	"<plist version=\"1.0\"><dict><key>PayloadType</key><string>Configuration</string>"
+	"<key>PayloadIdentifier</key><string>com.example.a</string><key>PayloadUUID</key><string>U"
+	"</string><key>PayloadVersion</key><integer>1</integer><key>PayloadContent</key><array/>"
+	"</dict></plist>";
+
 static struct authority *make_authority(void)
 {
 	const struct authority_params params = {.key = KEY_P256,
@@ -133,6 +139,10 @@ static void a_saved_device_is_loaded_as_it_was(void **state)
 		assert_int_equal(device_renew(&saved, authority, clock_unix_s(clock_system()), NULL), RC_OK);
 		saved.channels[0].is_authenticated = saved.channels[0].is_enrolled = true;
 		saved.has_bootstrap_token = true;
+		saved.is_clone = true;
+		saved.channels[0].has_token_news = true;
+		saved.channels[saved.channel_count - 1].is_logged_out = true;
+		assert_null(profile_install(&saved.channels[0].profiles, slice_of_str(a_profile)).top);
 		saved.channels[saved.channel_count - 1].unsent_status = ANSWER_NOT_NOW;
 		saved.channels[saved.channel_count - 1].unsent_erases = true;
 		buf_append_str(&saved.channels[saved.channel_count - 1].unsent, "<result\x01/>");
@@ -147,6 +157,11 @@ static void a_saved_device_is_loaded_as_it_was(void **state)
 		assert_string_equal(loaded.serial, saved.serial);
 		assert_int_equal(loaded.is_shared, saved.is_shared);
 		assert_true(loaded.has_bootstrap_token);
+		assert_true(loaded.is_clone);
+		assert_true(loaded.chance.state == saved.chance.state);
+		assert_true(loaded.life.state == saved.life.state);
+		assert_int_equal(loaded.channels[0].profiles.count, 1);
+		assert_true(slice_is_str(buf_slice(&loaded.channels[0].profiles.payloads[0]), a_profile));
 		assert_true(slice_is_equal(buf_slice(&loaded.key_pem), buf_slice(&saved.key_pem)));
 		assert_true(slice_is_equal(buf_slice(&loaded.cert_pem), buf_slice(&saved.cert_pem)));
 		assert_int_equal(loaded.channel_count, saved.channel_count);
@@ -160,6 +175,8 @@ static void a_saved_device_is_loaded_as_it_was(void **state)
 			assert_memory_equal(is->push_token, was->push_token, PUSH_TOKEN_BYTES);
 			assert_int_equal(is->is_network_user, was->is_network_user);
 			assert_int_equal(is->is_enrolled, was->is_enrolled);
+			assert_int_equal(is->has_token_news, was->has_token_news);
+			assert_int_equal(is->is_logged_out, was->is_logged_out);
 			assert_true(slice_is_equal(buf_slice(&is->unsent), buf_slice(&was->unsent)));
 			assert_int_equal(is->unsent_status, was->unsent_status);
 			assert_int_equal(is->unsent_erases, was->unsent_erases);
@@ -186,6 +203,8 @@ static void renewing_leaves_the_hardware_and_nothing_of_the_enrollment(void **st
 
 		channel->is_authenticated = channel->is_enrolled = channel->is_refused = true;
 		channel->unsent_erases = true;
+		channel->has_token_news = channel->is_logged_out = true;
+		assert_null(profile_install(&channel->profiles, slice_of_str(a_profile)).top);
 		(void)snprintf(channel->auth_token, sizeof(channel->auth_token), "token");
 		buf_append_str(&channel->unsent, "result");
 	}
@@ -201,7 +220,8 @@ static void renewing_leaves_the_hardware_and_nothing_of_the_enrollment(void **st
 		const struct channel *channel = &device.channels[i];
 
 		assert_false(channel->is_authenticated || channel->is_enrolled || channel->is_refused);
-		assert_false(channel->unsent_erases);
+		assert_false(channel->unsent_erases || channel->has_token_news || channel->is_logged_out);
+		assert_int_equal(channel->profiles.count, 0);
 		assert_string_equal(channel->auth_token, "");
 		assert_int_equal(channel->unsent.len, 0);
 		assert_string_not_equal(channel->push_magic, before.channels[i].push_magic);
@@ -255,6 +275,10 @@ static void a_file_that_does_not_read_back_is_named_with_its_key(void **state)
 		{"\"name\": \"", "\"name\": \"0123456789012345678901234567890123456789012345678901234567890123",
 			"name"},
 		{"\"key\": ", "\"kez\": ", "key"},
+		{"\"clone\": false", "\"clone\": 0", "clone"},
+		{"\"logged_out\": false", "\"logged_out\": 0", "logged_out"},
+		{"\"life\": \"", "\"life\": \"AAAA", "life"},
+		{"\"profiles\": []", "\"profiles\": [{\"payload\": \"AAAA\"}]", "profiles"},
 	};
 	const struct scratch *scratch = *state;
 
@@ -265,6 +289,38 @@ static void a_file_that_does_not_read_back_is_named_with_its_key(void **state)
 		if (strstr(err.text, cases[i].says) == NULL || strstr(err.text, scratch->path) == NULL)
 			fail_msg("'%s' names not '%s'", err.text, cases[i].says);
 	}
+}
+
+static void a_file_of_before_profiles_and_clones_still_reads(void **state)
+{
+	static const char *const newer[] = {"\"clone\"", "\"chance\"", "\"life\"", "\"token_news\"",
+		"\"logged_out\"", "\"profiles\""};
+	const struct scratch *scratch = *state;
+
+	for (size_t i = 0; i < COUNT_OF(newer); i++)
+		assert_int_equal(load_edited(scratch->path, newer[i], "\"x\"", NULL), RC_OK);
+}
+
+static void a_clone_has_the_identity_of_another_until_it_is_renewed(void **state)
+{
+	AUTO(authority_free) struct authority *authority = make_authority();
+	struct device original, clone;
+
+	(void)state;
+	device_init(&original, 0, 3);
+	device_init(&clone, 1, 3);
+	assert_int_equal(device_renew(&original, authority, clock_unix_s(clock_system()), NULL), RC_OK);
+	assert_int_equal(device_renew(&clone, authority, clock_unix_s(clock_system()), NULL), RC_OK);
+	assert_int_equal(device_copy_identity(&clone, &original, NULL), RC_OK);
+	assert_true(clone.is_clone);
+	assert_true(slice_is_equal(buf_slice(&clone.cert_pem), buf_slice(&original.cert_pem)));
+	assert_true(slice_is_equal(buf_slice(&clone.key_pem), buf_slice(&original.key_pem)));
+	assert_string_not_equal(device_id(&clone), device_id(&original));
+	assert_int_equal(device_renew(&clone, authority, clock_unix_s(clock_system()), NULL), RC_OK);
+	assert_false(clone.is_clone);
+	assert_false(slice_is_equal(buf_slice(&clone.cert_pem), buf_slice(&original.cert_pem)));
+	device_fini(&original);
+	device_fini(&clone);
 }
 
 static void a_file_that_is_not_there_is_not_found(void **state)
@@ -286,6 +342,8 @@ int main(void)
 		cmocka_unit_test(no_two_devices_of_a_fleet_are_the_same),
 		cmocka_unit_test(each_model_has_udids_of_its_own_form),
 		cmocka_unit_test(renewing_leaves_the_hardware_and_nothing_of_the_enrollment),
+		cmocka_unit_test(a_clone_has_the_identity_of_another_until_it_is_renewed),
+		SCRATCH_TEST(a_file_of_before_profiles_and_clones_still_reads),
 		SCRATCH_TEST(a_saved_device_is_loaded_as_it_was),
 		SCRATCH_TEST(a_file_that_does_not_read_back_is_named_with_its_key),
 		SCRATCH_TEST(a_file_that_is_not_there_is_not_found),

@@ -46,6 +46,33 @@ static void a_run_with_the_required_options_has_the_defaults_that_help_tells(voi
 	assert_false(options.is_once);
 	assert_false(options.is_json);
 	assert_false(options.is_reenrolling);
+	assert_int_equal(options.restore_percent, 0);
+	assert_int_equal(options.token_percent, 0);
+	assert_int_equal(options.logout_percent, 0);
+	assert_int_equal(options.away_ms, options.interval_ms);
+	assert_int_equal(options.clones, 0);
+}
+
+static void what_happens_to_devices_by_itself_has_options(void **state)
+{
+	const char *const words[] = {RUN, "--devices", "3", "--restore", "1", "--token-change", "2",
+		"--logout", "3", "--away", "0.5", "--clones", "2", NULL};
+	const char *const too_many[] = {RUN, "--devices", "3", "--clones", "3", NULL};
+	const char *const longer[] = {RUN, "--interval", "60", NULL};
+	struct options options;
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(parse(words, &options, NULL), RC_OK);
+	assert_int_equal(options.restore_percent, 1);
+	assert_int_equal(options.token_percent, 2);
+	assert_int_equal(options.logout_percent, 3);
+	assert_int_equal(options.away_ms, 500);
+	assert_int_equal(options.clones, 2);
+	assert_int_equal(parse(too_many, &options, &err), RC_INVALID);
+	assert_non_null(strstr(err.text, "--clones 3: not less than --devices (3)"));
+	assert_int_equal(parse(longer, &options, NULL), RC_OK);
+	assert_int_equal(options.away_ms, 60000);
 }
 
 static void each_option_goes_to_its_place_behind_a_space_or_an_equals_sign(void **state)
@@ -214,6 +241,18 @@ static void a_limit_is_allowed_and_one_past_it_is_not(void **state)
 		{"--keep", "1000000", true},
 		{"--keep", "1000001", false},
 		{"--keep", "0", false},
+		{"--restore", "100", true},
+		{"--restore", "101", false},
+		{"--token-change", "100", true},
+		{"--token-change", "101", false},
+		{"--logout", "100", true},
+		{"--logout", "101", false},
+		{"--away", "0.01", true},
+		{"--away", "0.009", false},
+		{"--away", "86400", true},
+		{"--away", "86401", false},
+		{"--clones", "24", true},
+		{"--clones", "25", false}, /* as many as there are devices */
 		{"--notnow-poll", "0.01", true},
 		{"--notnow-poll", "0.009", false},
 	};
@@ -268,6 +307,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_run_with_the_required_options_has_the_defaults_that_help_tells),
+		cmocka_unit_test(what_happens_to_devices_by_itself_has_options),
 		cmocka_unit_test(each_option_goes_to_its_place_behind_a_space_or_an_equals_sign),
 		cmocka_unit_test(apns_alone_has_defaults_and_options_of_its_own),
 		cmocka_unit_test(devices_may_have_their_apns_with_them),

@@ -278,5 +278,7 @@ void api_pushcerts_get(struct http_request *request, void *api);
 void api_pushcerts_put(struct http_request *request, void *api);
 void api_pushcert_delete(struct http_request *request, void *api);
 void api_pushcert_test_post(struct http_request *request, void *api);
+void api_backup_get(struct http_request *request, void *api);
+void api_integrity_get(struct http_request *request, void *api);
 
 #endif

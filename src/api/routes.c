@@ -65,6 +65,8 @@ static const struct http_route routes[] = {
 	ROUTE("PUT", V1 "/pushcerts", pushcert_body, api_pushcerts_put, ADMIN),
 	ROUTE("POST", V1 "/pushcerts/test", small_body, api_pushcert_test_post, OPERATOR),
 	ROUTE("DELETE", V1 "/pushcerts/{topic}", small_body, api_pushcert_delete, ADMIN),
+	ROUTE("GET", V1 "/backup", NULL, api_backup_get, ADMIN),
+	ROUTE("GET", V1 "/integrity", NULL, api_integrity_get, ADMIN),
 	ROUTE("DELETE", V1 "/alarms/{kind}/{subject}", small_body, api_alarm_delete, OPERATOR),
 };
 

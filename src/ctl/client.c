@@ -11,6 +11,7 @@
 enum {
 	ANSWER_BYTES_MAX = 512 * 1024 * 1024,
 	CALL_TIMEOUT_MS = 600 * 1000, /* a command to a million devices takes its time */
+	FETCH_TIMEOUT_MS = 24 * 3600 * 1000,
 	TOKEN_FILE_BYTES_MAX = 4096,
 	CA_BYTES_MAX = 1024 * 1024,
 };
@@ -94,7 +95,20 @@ struct exchange {
 	struct err err;
 	enum rc rc;
 	bool is_json;
+	bool (*part)(void *ctx, struct slice part, uint64_t total);
+	void *part_ctx;
+	bool has_begun;  /* a part came */
+	bool is_refused; /* a part was not taken, and it was told why */
 };
+
+static bool take_part(void *ctx, struct slice part, uint64_t total)
+{
+	struct exchange *exchange = ctx;
+
+	exchange->has_begun = true;
+	exchange->is_refused = !exchange->part(exchange->part_ctx, part, total);
+	return !exchange->is_refused;
+}
 
 static void take_reply(void *ctx, const struct net_reply *reply)
 {
@@ -120,7 +134,7 @@ static enum rc exchange_run(const struct target *target, const struct net_call *
 		.unix_socket = target->socket,
 		.ca_pem = buf_slice(&target->ca),
 		.bearer = target->token.len > 0 ? (const char *)target->token.ptr : NULL,
-		.timeout_ms = CALL_TIMEOUT_MS,
+		.timeout_ms = call->part != NULL ? FETCH_TIMEOUT_MS : CALL_TIMEOUT_MS,
 		.response_bytes_max = ANSWER_BYTES_MAX,
 	};
 	struct net_client *client = NULL;
@@ -188,6 +202,40 @@ static int tell_problem(const struct ctl *ctl, const struct answer *answer)
 	return CTL_REFUSED;
 }
 
+/* 0 when there is an answer, whatever it says; a fetch that was cut off has none. */
+static int call_target(const struct ctl *ctl, const struct target *target,
+	const struct net_call *call, struct exchange *exchange)
+{
+	if (exchange_run(target, call, exchange) == RC_OK)
+		return 0;
+	if (exchange->is_refused)
+		return CTL_REFUSED;
+	if (exchange->has_begun)
+		return ctl_fail(ctl, CTL_REFUSED, "the answer ended before it was whole: %s", exchange->err.text);
+	return tell_unreachable(ctl, target, &exchange->err);
+}
+
+static int call_api(const struct ctl *ctl, const struct net_call *call, struct exchange *exchange)
+{
+	struct answer *answer = exchange->answer;
+	struct target target;
+	int status;
+
+	*answer = (struct answer){.status = 0};
+	buf_init(&answer->body, ANSWER_BYTES_MAX);
+	status = find_target(ctl, &target);
+	if (status == 0 && target.token.len > 0 && buf_cstr(&target.token) == NULL)
+		status = ctl_fail(ctl, EX_OSERR, "too little memory");
+	if (status == 0)
+		status = call_target(ctl, &target, call, exchange);
+	target_fini(&target);
+	if (status != 0)
+		return status;
+	if (exchange->is_json && json_parse(buf_slice(&answer->body), &answer->json, NULL) != RC_OK)
+		answer->json = NULL;
+	return answer->status / 100 == 2 ? 0 : tell_problem(ctl, answer);
+}
+
 int api_call(const struct ctl *ctl, const char *method, const char *path, struct slice body,
 	struct answer *answer_r)
 {
@@ -200,22 +248,26 @@ int api_call(const struct ctl *ctl, const char *method, const char *path, struct
 		.done = take_reply,
 		.ctx = &exchange,
 	};
-	struct target target;
-	int status;
 
-	*answer_r = (struct answer){.status = 0};
-	buf_init(&answer_r->body, ANSWER_BYTES_MAX);
-	status = find_target(ctl, &target);
-	if (status == 0 && target.token.len > 0 && buf_cstr(&target.token) == NULL)
-		status = ctl_fail(ctl, EX_OSERR, "too little memory");
-	if (status == 0 && exchange_run(&target, &call, &exchange) != RC_OK)
-		status = tell_unreachable(ctl, &target, &exchange.err);
-	target_fini(&target);
-	if (status != 0)
-		return status;
-	if (exchange.is_json && json_parse(buf_slice(&answer_r->body), &answer_r->json, NULL) != RC_OK)
-		answer_r->json = NULL;
-	return answer_r->status / 100 == 2 ? 0 : tell_problem(ctl, answer_r);
+	return call_api(ctl, &call, &exchange);
+}
+
+int api_fetch(const struct ctl *ctl, const char *path,
+	bool (*part)(void *ctx, struct slice part, uint64_t total), void *ctx)
+{
+	struct answer answer;
+	struct exchange exchange = {.answer = &answer, .part = part, .part_ctx = ctx};
+	const struct net_call call = {
+		.method = "GET",
+		.path = path,
+		.done = take_reply,
+		.part = take_part,
+		.ctx = &exchange,
+	};
+	int status = call_api(ctl, &call, &exchange);
+
+	answer_fini(&answer);
+	return status;
 }
 
 int api_call_json(const struct ctl *ctl, const char *method, const char *path,

@@ -27,6 +27,9 @@ static const struct option push_options[] = {{"--all", false}, {"--filter", true
 static const struct option token_options[] = {{"--role", true}, {"--expires", true}};
 static const struct option pushcert_options[] = {{"--password-file", true}, {"--force", false}};
 
+static const struct option backup_options[] = {{"--force", false}};
+static const struct option restore_options[] = {{"--master-key", true}};
+
 /* A name with several verbs stands once for each, together. */
 static const struct command table[] = {
 	{"init", NULL, "--dir DIR --hostname NAME [--conf FILE] [--tls-cert FILE --tls-key FILE]",
@@ -93,6 +96,14 @@ static const struct command table[] = {
 	{"token", "list", "", "the API tokens: role, maker, end, last use", NULL, 0, WORDS(0, 0),
 		.run = cmd_token_list},
 	{"token", "revoke", "NAME", "end an API token", NULL, 0, WORDS(1, 1), .run = cmd_token_revoke},
+	{"backup", NULL, "FILE [--force]",
+		"write a snapshot of the database while it serves; the master key is not in it",
+		OPTIONS(backup_options), WORDS(1, 1), .run = cmd_backup},
+	{"restore", NULL, "FILE [--master-key FILE]",
+		"put a backup in the place of the database of a pomonad that is stopped",
+		OPTIONS(restore_options), WORDS(1, 1), .run = cmd_restore},
+	{"doctor", NULL, "", "look for what is wrong, and say what to do", NULL, 0, WORDS(0, 0),
+		.run = cmd_doctor},
 	{"help", NULL, "[COMMAND]", "this text, or what one command wants", NULL, 0, WORDS(0, 2),
 		.run = cmd_help},
 	{"version", NULL, "", "the version", NULL, 0, WORDS(0, 0), .run = cmd_version},

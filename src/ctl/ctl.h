@@ -116,6 +116,9 @@ int api_call(const struct ctl *ctl, const char *method, const char *path, struct
 /* The same with a JSON body, which is taken. */
 int api_call_json(const struct ctl *ctl, const char *method, const char *path,
 	struct json_value *body, struct answer *answer_r) MUST_USE;
+/* GET whose body, of any size, `part` takes; it tells its own fault, and its false ends the call with 1. */
+int api_fetch(const struct ctl *ctl, const char *path,
+	bool (*part)(void *ctx, struct slice part, uint64_t total), void *ctx) MUST_USE;
 void answer_fini(struct answer *answer);
 /* With --json: prints the body as it came, and true. */
 bool answer_print_json(const struct ctl *ctl, const struct answer *answer);
@@ -215,5 +218,8 @@ int cmd_pushcert_set(struct ctl *ctl, const struct args *args);
 int cmd_pushcert_list(struct ctl *ctl, const struct args *args);
 int cmd_pushcert_remove(struct ctl *ctl, const struct args *args);
 int cmd_pushcert_test(struct ctl *ctl, const struct args *args);
+int cmd_backup(struct ctl *ctl, const struct args *args);
+int cmd_restore(struct ctl *ctl, const struct args *args);
+int cmd_doctor(struct ctl *ctl, const struct args *args);
 
 #endif

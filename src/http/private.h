@@ -37,6 +37,9 @@ struct reply {
 	unsigned status;
 	char content_type[CONTENT_TYPE_BYTES];
 	struct buf body;
+	bool is_file; /* its body is the file instead */
+	int fd;       /* owned */
+	uint64_t file_bytes;
 	size_t header_count;
 	struct {
 		const char *name; /* in the request's arena */

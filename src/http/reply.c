@@ -4,14 +4,23 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { ERROR_BODY_BYTES_MAX = 4096, STATUS_MIN = 200, STATUS_MAX = 599 };
 
 static const char TEXT_PLAIN[] = "text/plain; charset=utf-8";
 
+static void close_file(struct reply *reply)
+{
+	if (reply->is_file)
+		(void)close(reply->fd);
+	reply->is_file = false;
+}
+
 void reply_fini(struct reply *reply)
 {
 	buf_fini(&reply->body);
+	close_file(reply);
 }
 
 static void log_fault(const struct http_request *request, const char *event, const char *text)
@@ -26,7 +35,7 @@ static void give_up(struct http_request *request, unsigned status, const char *w
 	struct reply *reply = &request->reply;
 
 	log_fault(request, "http_reply_failed", why);
-	buf_fini(&reply->body);
+	reply_fini(reply);
 	reply->status = status;
 	reply->content_type[0] = 0;
 	reply->header_count = 0;
@@ -75,6 +84,17 @@ void http_reply_copy(struct http_request *request, unsigned status, const char *
 	http_reply(request, status, content_type, &copy);
 }
 
+void http_reply_file(struct http_request *request, unsigned status, const char *content_type,
+	int fd, uint64_t bytes)
+{
+	struct reply *reply = &request->reply;
+
+	http_reply_copy(request, status, content_type, slice_of(NULL, 0));
+	reply->is_file = true;
+	reply->fd = fd;
+	reply->file_bytes = bytes;
+}
+
 void http_reply_header(struct http_request *request, const char *name, const char *value)
 {
 	struct reply *reply = &request->reply;
@@ -116,6 +136,11 @@ static struct MHD_Response *make_response(struct reply *reply)
 {
 	struct MHD_Response *response;
 
+	if (reply->is_file) {
+		response = MHD_create_response_from_fd64(reply->file_bytes, reply->fd);
+		reply->is_file = response == NULL; /* libmicrohttpd closes it */
+		return response;
+	}
 	if (reply->body.len == 0)
 		return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 	response =

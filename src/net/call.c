@@ -27,12 +27,35 @@ static enum rc fault_of(CURLcode code)
 	return RC_IO;
 }
 
+static bool is_for_part(const struct net_client *client)
+{
+	long status = 0;
+
+	(void)curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
+	return client->part != NULL && status / 100 == 2;
+}
+
+static uint64_t total_of(CURL *easy)
+{
+	curl_off_t total = -1;
+
+	(void)curl_easy_getinfo(easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &total);
+	return total > 0 ? (uint64_t)total : 0;
+}
+
+/* Short: curl ends the call. */
 static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 {
 	struct net_client *client = ctx;
 
+	if (is_for_part(client)) {
+		const bool is_taken =
+			client->part(client->ctx, slice_of(bytes, size * count), total_of(client->easy));
+
+		return is_taken ? size * count : 0;
+	}
 	buf_append(&client->body, slice_of(bytes, size * count));
-	return client->body.rc == RC_OK ? size * count : 0; /* short: curl ends the call */
+	return client->body.rc == RC_OK ? size * count : 0;
 }
 
 /* --- starting */
@@ -154,6 +177,7 @@ enum rc net_client_call(struct net_client *client, const struct net_call *call, 
 	}
 	client->is_busy = true;
 	client->done = call->done;
+	client->part = call->part;
 	client->ctx = call->ctx;
 	return RC_OK;
 }

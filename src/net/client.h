@@ -30,6 +30,7 @@ struct net_client {
 	struct buf body;
 	char error_text[CURL_ERROR_SIZE];
 	void (*done)(void *ctx, const struct net_reply *reply);
+	bool (*part)(void *ctx, struct slice part, uint64_t total);
 	void *ctx;
 };
 

@@ -95,6 +95,25 @@ enum rc db_read_int(struct db *db, const char *sql, int64_t *value_r, struct err
 	return result;
 }
 
+enum rc db_check(struct db *db, const char *sql, struct err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	const char *said = NULL;
+	enum rc result = RC_OK;
+	int rc = sqlite3_prepare_v2(db->raw, sql, -1, &stmt, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		said = (const char *)sqlite3_column_text(stmt, 0);
+	if (rc != SQLITE_ROW)
+		result = db_fault(db, rc, "database", err);
+	else if (said == NULL || strcmp(said, "ok") != 0)
+		result = err_set(err, RC_CORRUPT, "the database is damaged: %.200s", said == NULL ? "" : said);
+	(void)sqlite3_finalize(stmt);
+	return result;
+}
+
 static size_t slot_of(const char *sql)
 {
 	/* Fibonacci hashing: the high bits of the product are the well-mixed ones. */

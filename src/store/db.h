@@ -36,6 +36,8 @@ void db_close(struct db *db);
 enum rc db_script(struct db *db, const char *sql, struct err *err) MUST_USE;
 /* The first column of the first row of a statement that is run once, such as a pragma's. */
 enum rc db_read_int(struct db *db, const char *sql, int64_t *value_r, struct err *err) MUST_USE;
+/* Runs an integrity check, whose only row must say "ok": else RC_CORRUPT with what it says. */
+enum rc db_check(struct db *db, const char *sql, struct err *err) MUST_USE;
 /* Runs a prepared statement without rows and values: BEGIN, COMMIT, SAVEPOINT. */
 enum rc db_control(struct db *db, const char *sql, struct err *err) MUST_USE;
 /* The same where a failure changes nothing: ending what is lost, or what only read. */

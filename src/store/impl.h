@@ -49,6 +49,16 @@ struct checkpointer {
 		pages_next; /* the writer's thread alone: pages in the log, and from how many to begin */
 };
 
+/* Long work on a snapshot: backup.h. */
+struct errands {
+	pthread_mutex_t mutex; /* guards the three below */
+	pthread_cond_t wake;   /* is_stopping was set */
+	struct store_errand *current;
+	pthread_t thread;
+	bool has_thread; /* to be joined */
+	atomic_bool is_stopping;
+};
+
 struct counters {
 	atomic_uint_fast64_t jobs_total, jobs_failed, jobs_refused, commits_total;
 	atomic_uint_fast64_t commit_us_last, commit_us_max, commit_us_sum, batch_jobs_max;
@@ -62,6 +72,7 @@ struct store {
 	struct writer writer;
 	struct readers readers;
 	struct checkpointer checkpointer;
+	struct errands errands;
 	struct counters counters;
 };
 
@@ -80,5 +91,10 @@ enum rc checkpointer_start(struct store *store, struct err *err) MUST_USE;
 void checkpointer_stop(struct store *store);
 /* After each commit, on the writer's thread. */
 void checkpointer_note_commit(struct store *store);
+
+/* Ends the one under way with RC_BUSY; none begins any more. */
+void errands_stop(struct store *store);
+/* Deletes what a crash left of a copy. */
+void errands_tidy(const struct store *store);
 
 #endif

@@ -182,6 +182,8 @@ static struct store *store_new(const struct store_params *params)
 	(void)pthread_cond_init(&store->readers.freed, NULL);
 	(void)pthread_mutex_init(&store->checkpointer.mutex, NULL);
 	(void)pthread_cond_init(&store->checkpointer.wake, NULL);
+	(void)pthread_mutex_init(&store->errands.mutex, NULL);
+	(void)pthread_cond_init(&store->errands.wake, NULL);
 	return store;
 }
 
@@ -205,8 +207,10 @@ enum rc store_open(const struct store_params *params, struct store **store_r, st
 	rc = lock_take(store->path, &store->lock_fd, err);
 	if (rc == RC_OK)
 		rc = open_writer(store, params->is_create, err);
-	if (rc == RC_OK)
+	if (rc == RC_OK) {
+		errands_tidy(store);
 		rc = open_readers(store, err);
+	}
 	if (rc != RC_OK)
 		return rc;
 	*store_r = store;
@@ -236,11 +240,14 @@ void store_stop(struct store *store)
 		(void)pthread_join(writer->thread, NULL);
 	writer->is_running = false;
 	writer_refuse_all(store); /* those of a store that was never started */
+	errands_stop(store);
 	checkpointer_stop(store);
 }
 
 static void store_free(struct store *store)
 {
+	(void)pthread_cond_destroy(&store->errands.wake);
+	(void)pthread_mutex_destroy(&store->errands.mutex);
 	(void)pthread_cond_destroy(&store->checkpointer.wake);
 	(void)pthread_mutex_destroy(&store->checkpointer.mutex);
 	(void)pthread_cond_destroy(&store->readers.freed);

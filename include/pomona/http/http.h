@@ -152,6 +152,12 @@ void http_reply(struct http_request *request, unsigned status, const char *conte
 /* Copies. For short fixed bodies; content_type may be NULL with an empty body. */
 void http_reply_copy(struct http_request *request, unsigned status, const char *content_type,
 	struct slice body);
+/*
+ * The first `bytes` of a regular file, which is taken: it is read as the peer takes it, on a worker of the
+ * listener, and closed with the end. It must not become shorter meanwhile: the best one has no name.
+ */
+void http_reply_file(struct http_request *request, unsigned status, const char *content_type,
+	int fd, uint64_t bytes);
 /* Before the reply; copies both. An empty value or one with line breaks is left out and logged. */
 void http_reply_header(struct http_request *request, const char *name, const char *value);
 

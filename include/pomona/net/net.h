@@ -89,6 +89,12 @@ struct net_call {
 	const char *content_type; /* NULL: none */
 	struct slice body;        /* copied */
 	void (*done)(void *ctx, const struct net_reply *reply);
+	/*
+	 * Takes the body of a 2xx answer piece by piece, so that no bound of the client's holds for it; `total` is what
+	 * the answer said that it will be, 0 where it did not. False ends the call with RC_IO. NULL: the body is in the
+	 * reply.
+	 */
+	bool (*part)(void *ctx, struct slice part, uint64_t total);
 	void *ctx;
 };
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -122,6 +123,22 @@ static void too_long(struct http_request *request, void *ctx)
 	buf_init(&body, 4);
 	buf_append_str(&body, "longer than four");
 	http_reply(request, 200, "text/plain", &body);
+}
+
+/* A file of FILE_BYTES. */
+static void file(struct http_request *request, void *ctx)
+{
+	static const char line[] = "0123456789abcde\n";
+	char path[] = "/tmp/pomona-http-XXXXXX";
+	int fd = mkstemp(path);
+
+	(void)ctx;
+	assert_true(fd >= 0);
+	(void)unlink(path);
+	for (size_t i = 0; i < FILE_BYTES / (sizeof(line) - 1); i++)
+		assert_int_equal(write(fd, line, sizeof(line) - 1), sizeof(line) - 1);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	http_reply_file(request, 200, "application/octet-stream", fd, FILE_BYTES);
 }
 
 static void refused(struct http_request *request, void *ctx)
@@ -271,6 +288,7 @@ static const struct http_route ROUTES[] = {
 	{"GET", "/about", NULL, about, 7},
 	{"GET", "/headers", NULL, headers, 0},
 	{"GET", "/too-long", NULL, too_long, 0},
+	{"GET", "/file", NULL, file, 0},
 	{"GET", "/secret", NULL, refused, 0},
 	{"GET", "/count", NULL, count, 0},
 	{"GET", "/peer", NULL, peer, 0},

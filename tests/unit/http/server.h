@@ -14,6 +14,7 @@ enum {
 	BIG_BYTES_MAX = 200000,
 	TOTAL_BYTES_MAX = 300000,
 	HEAD_BYTES_MAX = 32768,
+	FILE_BYTES = 160000,
 };
 
 struct server;

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,6 +191,34 @@ static void a_header_cannot_be_split(void **state)
 	assert_int_equal(answer.status, 200);
 	assert_string_equal(answer_header(&answer, "X-Forged"), "");
 	assert_string_equal(answer_header(&answer, "X-Good"), "yes");
+}
+
+static size_t count_descriptors(void)
+{
+	glob_t found;
+	size_t count = glob("/proc/self/fd/*", 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+
+	globfree(&found);
+	return count;
+}
+
+static void a_file_is_sent_whole_and_closed(void **state)
+{
+	struct answer answer = client_ask(client, "GET", "/file");
+	const size_t before = count_descriptors();
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		answer = client_ask(client, "GET", "/file");
+		assert_int_equal(answer.status, 200);
+		assert_string_equal(answer_header(&answer, "Content-Length"), "160000");
+		assert_int_equal(answer.body_len, FILE_BYTES);
+		assert_memory_equal(answer.body + FILE_BYTES - 16, "0123456789abcde\n", 16);
+	}
+	answer = client_ask(client, "HEAD", "/file");
+	assert_int_equal(answer.body_len, 0);
+	assert_int_equal(client_ask(client, "GET", "/hello").status, 200);
+	assert_true(count_descriptors() <= before);
 }
 
 static void a_request_tells_about_itself(void **state)
@@ -710,6 +739,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_wrong_method_is_told_the_right_ones, start, stop),
 		cmocka_unit_test_setup_teardown(a_head_request_gets_the_length_only, start, stop),
 		cmocka_unit_test_setup_teardown(a_header_cannot_be_split, start, stop),
+		cmocka_unit_test_setup_teardown(a_file_is_sent_whole_and_closed, start, stop),
 		cmocka_unit_test_setup_teardown(a_request_tells_about_itself, start, stop),
 		cmocka_unit_test_setup_teardown(a_header_is_found_in_any_case, start, stop),
 		cmocka_unit_test_setup_teardown(a_content_type_is_told_without_parameters, start, stop),

@@ -108,6 +108,8 @@ static int answer(int fd, const struct request *request)
 		reply(fd, "302 Found", "Location: /echo\r\n", "", 0);
 	else if (strncmp(path, "/later ", 7) == 0)
 		reply(fd, "503 Service Unavailable", "Retry-After: 7\r\n", "", 0);
+	else if (strncmp(path, "/refused ", 9) == 0)
+		reply(fd, "403 Forbidden", "Content-Type: text/plain\r\n", "no", 2);
 	else if (strncmp(path, "/hangup ", 8) == 0)
 		return 0;
 	else if (strncmp(path, "/silent ", 8) != 0)

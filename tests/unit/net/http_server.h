@@ -15,7 +15,7 @@ enum { SERVER_CONNECTIONS_MAX = 256, SERVER_REQUEST_BYTES_MAX = 8 * 1024 * 1024 
 
 /*
  * By path: /echo gives the body back; /head gives the request's head; /bytes/N gives N bytes; /silent never
- * answers; /moved redirects to /echo; /later is 503 with Retry-After: 7; /hangup closes without an answer;
+ * answers; /refused is 403 "no"; /moved redirects to /echo; /later is 503 with Retry-After: 7; /hangup closes without an answer;
  * everything else is 404.
  */
 struct http_server {

@@ -179,6 +179,82 @@ static void an_answer_at_the_limit_comes_and_one_past_it_is_refused(void **state
 	net_client_free(&client);
 }
 
+/* Takes parts until more than `wanted` bytes came. */
+struct parts {
+	struct scene *scene;
+	size_t bytes, wanted;
+	uint64_t total;
+};
+
+static bool take_part(void *ctx, struct slice part, uint64_t total)
+{
+	struct parts *parts = ctx;
+
+	parts->bytes += part.len;
+	parts->total = total;
+	return parts->bytes <= parts->wanted;
+}
+
+static void on_parts_reply(void *ctx, const struct net_reply *reply)
+{
+	on_reply(((struct parts *)ctx)->scene, reply);
+}
+
+static void call_for_parts(struct parts *parts, struct net_client *client, const char *path)
+{
+	const struct net_call call = {.method = "GET",
+		.path = path,
+		.done = on_parts_reply,
+		.part = take_part,
+		.ctx = parts};
+	struct err err;
+
+	if (net_client_call(client, &call, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	net_loop_run(parts->scene->loop);
+}
+
+static void a_body_taken_in_parts_has_no_bound_of_the_clients(void **state)
+{
+	struct parts parts = {.scene = *state, .wanted = 3000000};
+	struct net_client *client =
+		client_with(parts.scene, (struct net_client_params){.response_bytes_max = 1000});
+
+	call_for_parts(&parts, client, "/bytes/3000000");
+	assert_int_equal(parts.scene->rc, RC_OK);
+	assert_int_equal(parts.scene->status, 200);
+	assert_int_equal(parts.bytes, 3000000);
+	assert_int_equal(parts.total, 3000000);
+	assert_int_equal(parts.scene->body_len, 0);
+	call_and_wait(parts.scene, client, "GET", "/bytes/1000", NULL);
+	assert_int_equal(parts.scene->body_len, 1000); /* the next call takes none */
+	assert_int_equal(parts.bytes, 3000000);
+	net_client_free(&client);
+}
+
+static void a_part_that_is_not_taken_ends_the_call(void **state)
+{
+	struct parts parts = {.scene = *state, .wanted = 100000};
+	struct net_client *client = client_with(parts.scene, (struct net_client_params){0});
+
+	call_for_parts(&parts, client, "/bytes/3000000");
+	assert_int_equal(parts.scene->rc, RC_IO);
+	assert_true(parts.bytes < 3000000);
+	net_client_free(&client);
+}
+
+static void the_body_of_a_refusal_is_in_the_reply_and_no_part(void **state)
+{
+	struct parts parts = {.scene = *state, .wanted = 100};
+	struct net_client *client = client_with(parts.scene, (struct net_client_params){0});
+
+	call_for_parts(&parts, client, "/refused");
+	assert_int_equal(parts.scene->status, 403);
+	assert_string_equal(parts.scene->body, "no");
+	assert_int_equal(parts.bytes, 0);
+	net_client_free(&client);
+}
+
 static void a_redirect_is_told_and_not_followed(void **state)
 {
 	struct scene *scene = *state;
@@ -446,6 +522,9 @@ int main(void)
 		SCENE_TEST(the_head_says_what_the_caller_said_and_nothing_of_curls_own),
 		SCENE_TEST(a_large_body_goes_in_whole_without_waiting_for_a_continue),
 		SCENE_TEST(an_answer_at_the_limit_comes_and_one_past_it_is_refused),
+		SCENE_TEST(a_body_taken_in_parts_has_no_bound_of_the_clients),
+		SCENE_TEST(a_part_that_is_not_taken_ends_the_call),
+		SCENE_TEST(the_body_of_a_refusal_is_in_the_reply_and_no_part),
 		SCENE_TEST(a_redirect_is_told_and_not_followed),
 		SCENE_TEST(retry_after_is_told_in_seconds),
 		SCENE_TEST(a_server_that_never_answers_is_given_up_after_the_timeout),

@@ -52,7 +52,7 @@ def test_an_admin_request_past_the_writer_queue_is_a_problem_with_retry_after(ma
         for i in range(VISITS_MAX):
             if until.is_set():
                 return
-            reply = server.api("POST", "/api/v1/tokens", {"name": f"robot{which}-{i}"})
+            reply = server.api("POST", "/api/v1/tokens", {"name": f"robot{which}-{i}", "role": "viewer"})
             if reply.status != 201:
                 replies.append(reply)
                 until.set()

@@ -90,6 +90,9 @@ start_server()
 	"$BIN/pomona-sim" ca --dir "$dir/sim" >/dev/null
 	"$BIN/pomonactl" init --dir "$dir" --hostname localhost >"$dir/init.txt"
 	set_key device listen "127.0.0.1:$device_port"
+	set_key device connections_per_address 0 # all devices come from here
+	set_key device handshakes_per_s 0
+	set_key device handshakes_per_address_per_s 0
 	set_key admin listen "127.0.0.1:$admin_port"
 	set_key push server "localhost:$apns_port"
 	set_key push ca_file "$dir/sim/apple/ca.pem"

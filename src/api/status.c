@@ -158,6 +158,7 @@ static void write_listener(const struct http_listener *listener, const char *nam
 	static const char *const classes[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
 	struct json_value *object;
 	struct json_value *replies;
+	struct json_value *turned_away;
 	struct http_stats stats;
 
 	if (listener == NULL) {
@@ -172,6 +173,9 @@ static void write_listener(const struct http_listener *listener, const char *nam
 	replies = json_set_object(object, "replies");
 	for (size_t i = 0; i < COUNT_OF(classes); i++)
 		json_set_int(replies, classes[i], (int64_t)stats.replies_by_class[i + 1]);
+	turned_away = json_set_object(object, "turned_away");
+	for (int i = 0; i < HTTP_AWAY_COUNT; i++)
+		json_set_int(turned_away, http_away_name((enum http_away)i), (int64_t)stats.turned_away[i]);
 }
 
 static void write_device(struct device *device, struct json_value *root)

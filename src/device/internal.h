@@ -71,9 +71,24 @@ struct message {
 /* message.c: handlers of the routes. */
 size_t message_body_max(const struct http_request *request, void *device);
 void message_handle(struct http_request *request, void *device);
+/* In the arena of the request; NULL when memory is short. */
+struct message *message_new(struct device *device, struct http_request *request);
+/* The 503 that needs none. */
+void message_no_memory(struct http_request *request);
+/* It came with this credential. */
+void message_hold(struct message *message, struct held_credential *held);
 /* NULL where the message could not be read. */
 const struct claim *message_claim(const struct message *message);
 const char *message_name(const struct message *message);
+
+/*
+ * stranger.c: who has no good certificate is refused before a larger body is taken. Any check-in message of a device
+ * finds room below, so that its refusal can name who it claims to be.
+ */
+enum { STRANGER_BODY_BYTES_MAX = 65536 };
+/* How long a body may be whose length is not told, `limit` at most. */
+size_t stranger_body_max(const struct device *device, const struct http_request *request,
+	size_t limit);
 
 /* report.c: replies from the outcome, and notes, counts and logs what came of the message. */
 void message_finish(struct message *message);

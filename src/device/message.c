@@ -75,7 +75,7 @@ size_t message_body_max(const struct http_request *request, void *device)
 
 	if (is_declared_over(request, limit))
 		report_too_large(device, request);
-	return limit;
+	return stranger_body_max(device, request, limit);
 }
 
 const struct claim *message_claim(const struct message *message)
@@ -132,17 +132,23 @@ static enum rc read_message(struct message *message, struct err *err)
 	return RC_OK;
 }
 
-static enum rc hold_credential(struct message *message, struct err *err)
+void message_hold(struct message *message, struct held_credential *held)
 {
 	struct slice chain[HTTP_PEER_CERTS_MAX];
-	enum rc rc = credential_hold(message->device, message->request, &message->held, err);
 
-	if (rc != RC_OK) {
-		message->held = NULL;
-		return rc;
-	}
+	message->held = held;
 	if (http_request_peer_certs(message->request, chain) > 0)
 		message->leaf = chain[0];
+}
+
+static enum rc hold_credential(struct message *message, struct err *err)
+{
+	struct held_credential *held;
+	enum rc rc = credential_hold(message->device, message->request, &held, err);
+
+	if (rc != RC_OK)
+		return rc;
+	message_hold(message, held);
 	/* The command channel compares digests and dates only; names are read where they are kept. */
 	if (message->kind == MESSAGE_CHECKIN)
 		credential_read_names(message->held, message->leaf);
@@ -274,7 +280,7 @@ static enum rc answer_early(struct message *message, bool *is_answered_r, struct
 	return try_snapshot(message, is_answered_r, err);
 }
 
-static struct message *message_new(struct device *device, struct http_request *request)
+struct message *message_new(struct device *device, struct http_request *request)
 {
 	struct arena *arena = http_request_arena(request);
 	struct message *message = arena == NULL ? NULL : arena_alloc(arena, sizeof(*message));
@@ -288,6 +294,12 @@ static struct message *message_new(struct device *device, struct http_request *r
 	return message;
 }
 
+void message_no_memory(struct http_request *request)
+{
+	http_reply_header(request, "Retry-After", "5");
+	http_reply_copy(request, 503, NULL, slice_of(NULL, 0));
+}
+
 void message_handle(struct http_request *request, void *device)
 {
 	struct message *message = message_new(device, request);
@@ -295,8 +307,7 @@ void message_handle(struct http_request *request, void *device)
 	struct err err = {0};
 
 	if (message == NULL) {
-		http_reply_header(request, "Retry-After", "5");
-		http_reply_copy(request, 503, NULL, slice_of(NULL, 0));
+		message_no_memory(request);
 	} else if (answer_early(message, &is_answered, &err) != RC_OK) {
 		message_fail(message, &err);
 	} else if (is_answered) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "private.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,11 +11,47 @@ enum { LEFT_OVER_BYTES_MAX = 1024 * 1024, LEFT_OVER_PIECE_BYTES = 65536 };
 enum MHD_Result connection_is_welcome(void *cls, const struct sockaddr *address,
 	socklen_t address_len)
 {
-	const struct http_listener *listener = cls;
+	struct http_listener *listener = cls;
+	char peer[HTTP_ADDRESS_BYTES];
+	enum http_away away;
+	size_t cell;
 
-	(void)address;
 	(void)address_len;
-	return atomic_load_explicit(&listener->is_quiescing, memory_order_relaxed) ? MHD_NO : MHD_YES;
+	if (atomic_load_explicit(&listener->is_quiescing, memory_order_relaxed))
+		return MHD_NO;
+	if (listener->gate == NULL || !gate_cell(listener->gate, address, &cell))
+		return MHD_YES;
+	away = gate_ask(listener->gate, cell, clock_monotonic_us(listener->params.clock));
+	if (away == HTTP_AWAY_COUNT)
+		return MHD_YES;
+	socket_peer_text(-1, address, peer);
+	away_note(&listener->away, listener->name, away, peer);
+	return MHD_NO;
+}
+
+/* An honest client is quicker than either. */
+static unsigned first_timeout_s(const struct http_listener_params *params)
+{
+	if (params->header_timeout_s == 0 || params->idle_timeout_s == 0)
+		return params->header_timeout_s + params->idle_timeout_s;
+	return params->header_timeout_s < params->idle_timeout_s ? params->header_timeout_s
+																																																										: params->idle_timeout_s;
+}
+
+/* A kept connection may be idle, and then the next request line must come: nothing tells of its first byte. */
+static unsigned kept_timeout_s(const struct http_listener_params *params)
+{
+	if (params->header_timeout_s == 0 || params->idle_timeout_s == 0)
+		return 0;
+	return params->header_timeout_s + params->idle_timeout_s;
+}
+
+void connection_is_late(struct deadline *deadline, enum http_away reason)
+{
+	struct connection *connection =
+		(struct connection *)((char *)deadline - offsetof(struct connection, deadline));
+
+	away_note(&connection->listener->away, connection->listener->name, reason, connection->peer);
 }
 
 static struct connection *connection_of(struct MHD_Connection *mhd)
@@ -35,6 +72,20 @@ static void begin_tls(struct connection *connection)
 		info->tls_session, connection->fd);
 }
 
+static void begin_limits(struct connection *connection, const struct sockaddr *address)
+{
+	struct http_listener *listener = connection->listener;
+
+	connection->is_in_gate =
+		listener->gate != NULL && gate_cell(listener->gate, address, &connection->cell);
+	if (connection->is_in_gate)
+		gate_enter(listener->gate, connection->cell);
+	deadline_watch(&connection->deadline, listener->deadlines, connection->fd);
+	deadline_set(&connection->deadline,
+		listener->tls == NULL ? HTTP_AWAY_HEADER_TIMEOUT : HTTP_AWAY_HANDSHAKE_TIMEOUT,
+		first_timeout_s(&listener->params));
+}
+
 /* NULL when memory is short; then every request of the connection fails and ends it. */
 static struct connection *connection_new(struct http_listener *listener, struct MHD_Connection *mhd)
 {
@@ -51,6 +102,7 @@ static struct connection *connection_new(struct http_listener *listener, struct 
 	connection->fd = info->connect_fd;
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	socket_peer_text(connection->fd, info == NULL ? NULL : info->client_addr, connection->peer);
+	begin_limits(connection, info == NULL ? NULL : info->client_addr);
 	if (listener->tls != NULL)
 		begin_tls(connection);
 	return connection;
@@ -75,6 +127,9 @@ static void connection_free(struct http_listener *listener, struct connection *c
 	(void)atomic_fetch_sub_explicit(&listener->connections_now, 1, memory_order_relaxed);
 	if (connection == NULL)
 		return;
+	deadline_forget(&connection->deadline);
+	if (connection->is_in_gate)
+		gate_leave(listener->gate, connection->cell);
 	handshake_over(&connection->handshake);
 	request_end(&connection->request);
 	if (connection->request.is_cut_off)
@@ -98,13 +153,14 @@ void connection_notify(void *cls, struct MHD_Connection *mhd, void **state,
 
 void *connection_request_line(void *cls, const char *target, struct MHD_Connection *mhd)
 {
+	const struct http_listener *listener = cls;
 	struct connection *connection = connection_of(mhd);
 	char *text;
 
-	(void)cls;
 	if (connection == NULL || target == NULL)
 		return NULL;
 	handshake_over(&connection->handshake);
+	deadline_set(&connection->deadline, HTTP_AWAY_HEADER_TIMEOUT, listener->params.header_timeout_s);
 	memcpy(&text, &target, sizeof(text)); /* const, but the buffer is not */
 	request_begin(&connection->request, connection, text);
 	return &connection->request;
@@ -112,20 +168,19 @@ void *connection_request_line(void *cls, const char *target, struct MHD_Connecti
 
 static enum MHD_Result refuse(struct http_request *request)
 {
-	reply_error(request, request->refused, request->refused_text);
+	if (!request->reply.is_given)
+		reply_error(request, request->refused, request->refused_text);
 	return reply_queue(request);
 }
 
 static enum MHD_Result handle(struct http_request *request)
 {
-	const struct http_listener_params *params = &request->connection->listener->params;
 	const struct http_route *route = request->match.route;
 
 	request->phase = REQUEST_HANDLING;
 	request->is_counted = true;
 	(void)atomic_fetch_add(&request->connection->listener->requests_now, 1);
-	if (params->before == NULL || params->before(request, params->ctx))
-		route->handle(request, params->ctx);
+	route->handle(request, request->connection->listener->params.ctx);
 	/* Deferred: the request is another thread's by now, but for its phase. */
 	return request->phase == REQUEST_DEFERRED ? MHD_YES : reply_queue(request);
 }
@@ -149,6 +204,8 @@ enum MHD_Result connection_serve(void *cls, struct MHD_Connection *mhd, const ch
 	switch (request->phase) {
 	case REQUEST_HEAD:
 		request_head(request, url, method);
+		deadline_set(&request->connection->deadline, HTTP_AWAY_BODY_TIMEOUT,
+			request->connection->listener->params.body_timeout_s);
 		return request->is_cut_off ? refuse(request) : MHD_YES;
 	case REQUEST_BODY:
 		if (*data_len > 0) {
@@ -157,7 +214,8 @@ enum MHD_Result connection_serve(void *cls, struct MHD_Connection *mhd, const ch
 			*data_len = 0;
 			return request_body_part(request, part) ? MHD_YES : MHD_NO;
 		}
-		return request->refused != 0 ? refuse(request) : handle(request);
+		deadline_set(&request->connection->deadline, HTTP_AWAY_BODY_TIMEOUT, 0);
+		return request_is_refused(request) ? refuse(request) : handle(request);
 	case REQUEST_DEFERRED:
 		request->phase = REQUEST_HANDLING;
 		return reply_queue(request);
@@ -170,9 +228,14 @@ enum MHD_Result connection_serve(void *cls, struct MHD_Connection *mhd, const ch
 void connection_request_done(void *cls, struct MHD_Connection *mhd, void **state,
 	enum MHD_RequestTerminationCode code)
 {
-	(void)cls;
+	const struct http_listener *listener = cls;
+	struct http_request *request = *state;
+
 	(void)mhd;
 	(void)code;
-	if (*state != NULL)
-		request_end(*state);
+	if (request == NULL)
+		return;
+	request_end(request);
+	deadline_set(&request->connection->deadline, HTTP_AWAY_HEADER_TIMEOUT,
+		kept_timeout_s(&listener->params));
 }

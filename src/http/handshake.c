@@ -10,25 +10,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "pomona/base/clock.h"
-
-enum { EVENTS_AT_ONCE = 64, SWEEP_MS = 1000, US_PER_S = 1000000 };
-#define NO_TIMEOUT_US (INT64_MAX / 2)
+enum { EVENTS_AT_ONCE = 64, LOOK_MS = 1000 };
 
 struct handshake_waiters {
 	int epoll;
 	int wake; /* an eventfd, the only one in the epoll set with a NULL pointer */
-	int64_t timeout_us;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	bool is_stopping;
 	struct handshake *first;
 };
-
-static int64_t now_us(void)
-{
-	return clock_monotonic_us(clock_system());
-}
 
 /* With the lock held. False: it was not waiting. */
 static bool unlink_waiting(struct handshake_waiters *waiters, struct handshake *handshake)
@@ -56,8 +47,9 @@ static void resume(struct handshake_waiters *waiters, struct handshake *handshak
 }
 
 /*
- * Its worker then reads the end of the stream and closes. The hang-up must not be an event of ours: it could be
- * looked at when the connection is gone.
+ * It cannot be waited for. Its worker then reads the end of the stream and closes. The hang-up must not be an
+ * event of ours: it could be looked at when the connection is gone. (That of a deadline is: nobody but its event
+ * resumes that connection.)
  */
 static void cut_off(struct handshake_waiters *waiters, struct handshake *handshake)
 {
@@ -68,36 +60,19 @@ static void cut_off(struct handshake_waiters *waiters, struct handshake *handsha
 	resume(waiters, handshake);
 }
 
-static void sweep(struct handshake_waiters *waiters)
-{
-	int64_t now = now_us();
-	struct handshake *next;
-
-	for (struct handshake *handshake = waiters->first; handshake != NULL; handshake = next) {
-		next = handshake->next;
-		if (now >= handshake->deadline_us)
-			cut_off(waiters, handshake);
-	}
-}
-
 static void *waiters_main(void *ctx)
 {
 	struct handshake_waiters *waiters = ctx;
 	struct epoll_event events[EVENTS_AT_ONCE];
-	int64_t swept_us = now_us();
 	bool is_stopping = false;
 
 	while (!is_stopping) {
-		int count = epoll_wait(waiters->epoll, events, EVENTS_AT_ONCE, SWEEP_MS);
+		int count = epoll_wait(waiters->epoll, events, EVENTS_AT_ONCE, LOOK_MS);
 
 		(void)pthread_mutex_lock(&waiters->lock);
 		for (int i = 0; i < count; i++)
 			if (events[i].data.ptr != NULL)
 				resume(waiters, events[i].data.ptr);
-		if (now_us() - swept_us >= SWEEP_MS * 1000LL) {
-			sweep(waiters);
-			swept_us = now_us();
-		}
 		is_stopping = waiters->is_stopping;
 		while (is_stopping && waiters->first != NULL)
 			resume(waiters, waiters->first);
@@ -134,8 +109,7 @@ static void close_waiters(struct handshake_waiters **waiters)
 	*waiters = NULL;
 }
 
-enum rc handshake_waiters_start(unsigned timeout_s, struct handshake_waiters **waiters_r,
-	struct err *err)
+enum rc handshake_waiters_start(struct handshake_waiters **waiters_r, struct err *err)
 {
 	struct handshake_waiters *waiters = calloc(1, sizeof(*waiters));
 	enum rc rc;
@@ -143,7 +117,6 @@ enum rc handshake_waiters_start(unsigned timeout_s, struct handshake_waiters **w
 	*waiters_r = NULL;
 	if (waiters == NULL)
 		return err_set(err, RC_NO_MEMORY, "TLS handshakes");
-	waiters->timeout_us = timeout_s == 0 ? NO_TIMEOUT_US : (int64_t)timeout_s * US_PER_S;
 	(void)pthread_mutex_init(&waiters->lock, NULL);
 	rc = open_waiters(waiters, err);
 	if (rc == RC_OK)
@@ -224,11 +197,7 @@ void handshake_watch(struct handshake *handshake, struct handshake_waiters *wait
 	gnutls_transport_ptr_t receive;
 	gnutls_transport_ptr_t send;
 
-	*handshake = (struct handshake){.waiters = waiters,
-		.mhd = mhd,
-		.session = session,
-		.fd = fd,
-		.deadline_us = now_us() + waiters->timeout_us};
+	*handshake = (struct handshake){.waiters = waiters, .mhd = mhd, .session = session, .fd = fd};
 	/* What GnuTLS sends goes the way that libmicrohttpd gave it. */
 	gnutls_transport_get_ptr2(session, &receive, &send);
 	gnutls_transport_set_ptr2(session, handshake, send);

@@ -6,7 +6,7 @@
  * Who waits for a client to go on with its TLS handshake. libmicrohttpd 0.9.75 does not wait: with epoll it calls
  * gnutls_handshake() again and again until the client's next flight is there, so that one client that stops
  * half way keeps a core busy. Here a connection whose handshake runs dry is suspended, and a thread of the
- * listener's own resumes it when there is something to read, or cuts it off when its time is up.
+ * listener's own resumes it when there is something to read. Its end too: so a deadline cuts it off.
  * Threading: handshake_watch(), handshake_over(): the connection's worker. The rest: the listener's owner.
  */
 
@@ -26,14 +26,11 @@ struct handshake {
 	gnutls_session_t session;
 	int fd;
 	bool is_in_epoll;
-	bool is_waiting;     /* suspended; guarded by the lock of the waiters, as are these two */
-	int64_t deadline_us; /* monotonic, for the handshake as a whole */
+	bool is_waiting; /* suspended; guarded by the lock of the waiters, as are these two */
 	struct handshake *next, *prev;
 };
 
-/* `timeout_s`: how long a handshake may take, to the first request line; 0: for ever. */
-enum rc handshake_waiters_start(unsigned timeout_s, struct handshake_waiters **waiters_r,
-	struct err *err) MUST_USE;
+enum rc handshake_waiters_start(struct handshake_waiters **waiters_r, struct err *err) MUST_USE;
 /* Lets all go on and makes none wait any more: before libmicrohttpd is stopped. */
 void handshake_waiters_stop(struct handshake_waiters *waiters);
 /* When libmicrohttpd has stopped. */

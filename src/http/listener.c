@@ -128,6 +128,20 @@ static enum rc copy_params(struct http_listener *listener,
 	return RC_OK;
 }
 
+static enum rc open_gate(struct http_listener *listener, const struct http_listener_params *params,
+	struct err *err)
+{
+	const struct gate_limits limits = {
+		.connections_per_address = params->connections_per_address,
+		.per_s = params->handshakes_per_s,
+		.per_address_per_s = params->handshakes_per_address_per_s,
+	};
+
+	if (limits.connections_per_address == 0 && limits.per_s == 0 && limits.per_address_per_s == 0)
+		return RC_OK;
+	return gate_new(&limits, &listener->gate, err);
+}
+
 static enum rc prepare(struct http_listener *listener, const struct http_listener_params *params,
 	struct err *err)
 {
@@ -138,7 +152,11 @@ static enum rc prepare(struct http_listener *listener, const struct http_listene
 	if (rc == RC_OK && params->tls != NULL)
 		rc = tls_new(params->tls, listener->params.clock, &listener->tls, err);
 	if (rc == RC_OK && params->tls != NULL)
-		rc = handshake_waiters_start(params->idle_timeout_s, &listener->waiters, err);
+		rc = handshake_waiters_start(&listener->waiters, err);
+	if (rc == RC_OK && params->address != NULL)
+		rc = open_gate(listener, params, err);
+	if (rc == RC_OK)
+		rc = deadlines_start(connection_is_late, &listener->deadlines, err);
 	return rc;
 }
 
@@ -157,7 +175,9 @@ static void release(struct http_listener **listener)
 	*listener = NULL;
 	if (l == NULL)
 		return;
+	deadlines_stop(&l->deadlines);
 	handshake_waiters_free(&l->waiters);
+	gate_free(&l->gate);
 	tls_free(&l->tls);
 	route_table_free(&l->routes);
 	free(l->name);
@@ -222,6 +242,8 @@ void http_listener_stats(const struct http_listener *listener, struct http_stats
 	stats_r->requests_total = listener->requests_total;
 	for (size_t i = 0; i < COUNT_OF(stats_r->replies_by_class); i++)
 		stats_r->replies_by_class[i] = listener->replies_by_class[i];
+	for (size_t i = 0; i < HTTP_AWAY_COUNT; i++)
+		stats_r->turned_away[i] = listener->away.reasons[i].count;
 }
 
 /*

@@ -12,6 +12,9 @@
 
 #include "pomona/base/log.h"
 #include "pomona/http/http.h"
+#include "away.h"
+#include "deadline.h"
+#include "gate.h"
 #include "handshake.h"
 #include "route.h"
 #include "tls.h"
@@ -76,6 +79,9 @@ struct connection {
 	struct MHD_Connection *mhd;
 	struct tls_material *tls;   /* a reference; NULL on a plain listener */
 	struct handshake handshake; /* all zero on a plain listener */
+	struct deadline deadline;
+	size_t cell; /* of the gate */
+	bool is_in_gate;
 	int fd;
 	void *state;
 	void (*state_free)(void *state);
@@ -89,6 +95,9 @@ struct http_listener {
 	struct route_table *routes;
 	struct tls *tls;                   /* NULL: plain */
 	struct handshake_waiters *waiters; /* NULL: plain */
+	struct gate *gate;                 /* NULL: no limits */
+	struct deadlines *deadlines;
+	struct away away;
 	char *name;
 	char *unix_path;
 	uint16_t port;
@@ -115,6 +124,9 @@ enum MHD_Result connection_serve(void *cls, struct MHD_Connection *mhd, const ch
 void connection_request_done(void *cls, struct MHD_Connection *mhd, void **state,
 	enum MHD_RequestTerminationCode code);
 
+/* The deadline of a connection is over, and it is cut off. */
+void connection_is_late(struct deadline *deadline, enum http_away reason);
+
 /* request.c */
 /*
  * The request line has come, in libmicrohttpd's buffer, and it is about to take the query apart. It must not:
@@ -130,6 +142,8 @@ void request_end(struct http_request *request);
 void request_refuse(struct http_request *request, unsigned status, const char *text);
 /* The head is read: who asks for what, and may it? A fault sets `refused`. */
 void request_head(struct http_request *request, const char *path, const char *method);
+/* Is it settled what it will be answered, whatever its body says? */
+bool request_is_refused(const struct http_request *request);
 /* A piece of the body. False: cut the connection off. */
 bool request_body_part(struct http_request *request, struct slice part) MUST_USE;
 

@@ -181,6 +181,8 @@ enum MHD_Result reply_queue(struct http_request *request)
 	if (response == NULL)
 		return MHD_NO;
 	add_headers(request, response);
+	deadline_set(&request->connection->deadline, HTTP_AWAY_REPLY_TIMEOUT,
+		listener->params.body_timeout_s);
 	result = MHD_queue_response(request->connection->mhd, request->reply.status, response);
 	MHD_destroy_response(response);
 	if (result == MHD_YES)

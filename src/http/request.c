@@ -141,6 +141,21 @@ static void judge_length(struct http_request *request, uint64_t length)
 	buf_init(&request->body, request->body_max);
 }
 
+bool request_is_refused(const struct http_request *request)
+{
+	return request->refused != 0 || request->reply.is_given;
+}
+
+/* Whoever may not ask is told so before his body takes any room. */
+static void ask_before(struct http_request *request)
+{
+	const struct http_listener_params *params = &request->connection->listener->params;
+
+	if (params->before == NULL || params->before(request, params->ctx) || request->reply.is_given)
+		return;
+	request_refuse(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "internal error");
+}
+
 static void judge_head(struct http_request *request, const struct framing *framing)
 {
 	if (head_is_too_large(request))
@@ -150,6 +165,8 @@ static void judge_head(struct http_request *request, const struct framing *frami
 	if (request->refused == 0)
 		find_route(request);
 	if (request->refused == 0)
+		ask_before(request);
+	if (!request_is_refused(request))
 		judge_length(request, framing->length);
 }
 
@@ -179,7 +196,7 @@ void request_head(struct http_request *request, const char *path, const char *me
 	request->is_chunked = framing.is_chunked;
 	request->body_declared = framing.length;
 	judge_head(request, &framing);
-	if (request->refused != 0 && (framing.length > 0 || framing.is_chunked))
+	if (request_is_refused(request) && (framing.length > 0 || framing.is_chunked))
 		request->is_cut_off = request->is_cut_off || !is_worth_reading(&framing);
 }
 
@@ -205,12 +222,13 @@ static void keep(struct http_request *request, struct slice part)
 bool request_body_part(struct http_request *request, struct slice part)
 {
 	request->body_seen += part.len;
-	if (request->body_seen > request->body_max)
+	if (!request_is_refused(request) && request->body_seen > request->body_max)
 		request_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
-	if (request->refused == 0)
+	if (!request_is_refused(request))
 		keep(request, part);
 	/* A declared length was judged by the head: it is in bounds or was never let through. */
-	return request->refused == 0 || !request->is_chunked || request->body_seen <= request->drain_max;
+	return !request_is_refused(request) || !request->is_chunked ||
+		request->body_seen <= request->drain_max;
 }
 
 const char *http_request_method(const struct http_request *request)

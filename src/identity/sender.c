@@ -21,8 +21,7 @@ static enum refusal refuse_verdict(enum cert_verdict verdict)
 	return refusal != REFUSAL_NONE ? refusal : REFUSAL_NOT_CHAINED;
 }
 
-/* The verdict is as old as the connection: the dates are looked at again. */
-static enum refusal judge_certificate(const struct credential *credential, int64_t now)
+enum refusal sender_judge_certificate(const struct credential *credential, int64_t now)
 {
 	if (credential->verdict != CERT_GOOD)
 		return refuse_verdict(credential->verdict);
@@ -134,7 +133,7 @@ enum rc sender_establish(struct txn *txn, const struct credential *credential,
 	enum rc rc;
 
 	memset(sender_r, 0, sizeof(*sender_r));
-	sender_r->refusal = judge_certificate(credential, txn_now(txn));
+	sender_r->refusal = sender_judge_certificate(credential, txn_now(txn));
 	if (sender_r->refusal != REFUSAL_NONE)
 		return RC_OK;
 	rc = find_identity(txn, credential, sender_r, err);

@@ -50,7 +50,12 @@ struct config {
 		char *tls_key;
 		int64_t threads; /* 0: one a core */
 		int64_t connections_max;
+		int64_t connections_per_address; /* 0: no limit, as for the two below; IPv6 by /64 */
+		int64_t handshakes_per_s;
+		int64_t handshakes_per_address_per_s;
 		int64_t idle_timeout_s;
+		int64_t header_timeout_s; /* these two: absolute */
+		int64_t body_timeout_s;
 		int64_t header_bytes_max;
 		int64_t checkin_bytes_max;
 		int64_t result_bytes_max;

@@ -37,6 +37,8 @@ enum rc device_new(const struct device_params *params, struct device **device_r,
 	MUST_USE;
 /* The routes of the device listener; their ctx is the struct device. */
 const struct http_route *device_routes(size_t *count_r);
+/* Their `before`: strangers send small bodies only. */
+bool device_before(struct http_request *request, void *device);
 void device_set_settings(struct device *device, const struct device_settings *settings);
 /* Takes a reference. Connections that are open are judged again at their next message. */
 void device_set_trust(struct device *device, struct trust *trust);

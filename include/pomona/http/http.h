@@ -59,8 +59,10 @@ struct http_listener_params {
 	const struct http_tls_params *tls; /* NULL: plain */
 	const struct http_route *routes;   /* borrowed for the listener's life; the first that fits wins */
 	size_t route_count;
-	/* Runs before every handler; false: it has replied itself (the admin API's authentication). NULL:
-	 * none. */
+	/*
+	 * Runs when a route is found, before the body is taken and how long it may be is asked; there is no body yet.
+	 * False: it has replied itself (the admin API's authentication), and no body is kept. NULL: none.
+	 */
 	bool (*before)(struct http_request *request, void *ctx);
 	/* Makes the body of replies that http/ gives itself (404, 405, 413, ...). NULL: text/plain. */
 	void (*error_body)(struct http_request *request, unsigned status, const char *text,
@@ -68,18 +70,41 @@ struct http_listener_params {
 	void *ctx;
 	unsigned threads;         /* 0: one a core */
 	unsigned connections_max; /* those past it wait in the backlog */
+	/* Of TCP listeners; 0: no limit. An IPv6 address counts by its /64. Those past it are closed at once. */
+	unsigned connections_per_address;
+	unsigned handshakes_per_s; /* connections that are taken; a second's worth may come at once */
+	unsigned handshakes_per_address_per_s;
 	unsigned idle_timeout_s;
-	size_t header_bytes_max;     /* 431 past it */
+	/* Absolute; 0: none. Past it the connection is closed. */
+	unsigned
+		header_timeout_s; /* the TLS handshake to the request line, and from there to the head's end */
+	unsigned body_timeout_s; /* from the head's end to the body's, and again until the reply is read */
+	size_t header_bytes_max; /* 431 past it */
 	size_t body_bytes_total_max; /* over all requests under way; 503 with Retry-After past it */
 	size_t arena_bytes_max;      /* per request, besides its body; decoded query and segments count */
 	const struct clock *clock;   /* borrowed; NULL: the system's */
 };
+
+/* Why a connection was turned away. */
+enum http_away {
+	HTTP_AWAY_CONNECTIONS_PER_ADDRESS,
+	HTTP_AWAY_HANDSHAKES,
+	HTTP_AWAY_HANDSHAKES_PER_ADDRESS,
+	HTTP_AWAY_HANDSHAKE_TIMEOUT,
+	HTTP_AWAY_HEADER_TIMEOUT,
+	HTTP_AWAY_BODY_TIMEOUT,
+	HTTP_AWAY_REPLY_TIMEOUT,
+	HTTP_AWAY_COUNT
+};
+/* As logs and the API call it, "body_timeout". */
+const char *http_away_name(enum http_away reason);
 
 struct http_stats {
 	uint64_t connections_now;
 	uint64_t connections_total;
 	uint64_t requests_total;
 	uint64_t replies_by_class[6]; /* [2]: 2xx, ... */
+	uint64_t turned_away[HTTP_AWAY_COUNT];
 };
 
 enum rc http_listener_start(const struct http_listener_params *params,

@@ -42,6 +42,9 @@ struct sender {
 	struct enrollment channel;
 };
 
+/* The verdict is as old as the connection: the dates are looked at again. REFUSAL_NONE: it is good. */
+enum refusal sender_judge_certificate(const struct credential *credential, int64_t now);
+
 /* RC_OK with sender_r->refusal says no; any other rc is the store's fault. Checks expiry against
  * `now` again. */
 enum rc sender_establish(struct txn *txn, const struct credential *credential,

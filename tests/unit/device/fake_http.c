@@ -38,6 +38,8 @@ const char *http_request_header(const struct http_request *request, const char *
 {
 	if (strcasecmp(name, "Content-Type") == 0)
 		return request->content_type;
+	if (strcasecmp(name, "Transfer-Encoding") == 0)
+		return request->is_chunked ? "chunked" : NULL;
 	return strcasecmp(name, "Content-Length") == 0 ? request->content_length : NULL;
 }
 

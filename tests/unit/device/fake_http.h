@@ -22,6 +22,7 @@ struct http_request {
 	const char *content_type, *content_length; /* NULL: not sent */
 	struct slice body;
 	struct arena *arena;
+	bool is_chunked;
 	bool is_deferred, is_resumed, is_replied;
 	unsigned status;
 	const char *retry_after;

@@ -208,6 +208,18 @@ enum rc enrollment_by_id(struct txn *txn, int64_t id, struct enrollment *enrollm
 	return err_set(err, RC_NOT_FOUND, "nobody was inactive");
 }
 
+static enum refusal refuse(enum cert_verdict verdict)
+{
+	return verdict == CERT_MISSING ? REFUSAL_NO_CERTIFICATE : REFUSAL_NOT_CHAINED;
+}
+
+enum refusal sender_judge_certificate(const struct credential *credential, int64_t now)
+{
+	if (credential->verdict != CERT_GOOD)
+		return refuse(credential->verdict);
+	return now > credential->facts.not_after ? REFUSAL_EXPIRED : REFUSAL_NONE;
+}
+
 enum rc sender_establish(struct txn *txn, const struct credential *credential,
 	const struct claim *claim, struct sender *sender_r, struct err *err)
 {
@@ -215,9 +227,7 @@ enum rc sender_establish(struct txn *txn, const struct credential *credential,
 	(void)claim;
 	(void)err;
 	assert_int_not_equal(credential->verdict, CERT_GOOD);
-	*sender_r = (struct sender){
-		.refusal = credential->verdict == CERT_MISSING ? REFUSAL_NO_CERTIFICATE : REFUSAL_NOT_CHAINED,
-	};
+	*sender_r = (struct sender){.refusal = refuse(credential->verdict)};
 	return RC_OK;
 }
 

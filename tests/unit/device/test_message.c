@@ -17,7 +17,7 @@
 #define CHECKIN "application/x-apple-aspen-mdm-checkin"
 #define COMMAND "application/x-apple-aspen-mdm"
 
-enum { CHECKIN_MAX = 100, RESULT_MAX = 200, CHANNEL = 7 };
+enum { CHECKIN_MAX = 100, RESULT_MAX = 200, LARGE_MAX = 1000000, CHANNEL = 7 };
 
 static struct device *device;
 static struct fake_connection connection;
@@ -202,6 +202,57 @@ static void a_declared_length_past_the_limit_is_counted(void **state)
 		(void)request.route->body_max(&request, device);
 		assert_int_equal(refused(REFUSAL_TOO_LARGE) - before, rows[i].count);
 	}
+}
+
+static void a_stranger_is_refused_before_a_large_body(void **state)
+{
+	static const struct {
+		const char *content_length; /* NULL: chunked */
+		enum cert_verdict verdict;
+		bool is_refused;
+		size_t body_max;
+	} rows[] = {
+		{"65536", CERT_NOT_CHAINED, false, LARGE_MAX},
+		{"65537", CERT_NOT_CHAINED, true, 0},
+		{"65537", CERT_EXPIRED, true, 0},
+		{"65537", CERT_GOOD, false, LARGE_MAX},
+		{"99999999999999999999", CERT_NOT_CHAINED, false, LARGE_MAX}, /* http/ refuses it */
+		{NULL, CERT_NOT_CHAINED, false, 65536},
+		{NULL, CERT_GOOD, false, LARGE_MAX},
+	};
+	const struct device_settings settings = {.checkin_bytes_max = LARGE_MAX,
+		.result_bytes_max = LARGE_MAX};
+
+	(void)state;
+	device_set_settings(device, &settings);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		uint64_t before = refused(REFUSAL_NOT_CHAINED);
+
+		show_certificate("leaf");
+		rooms.verdict = rows[i].verdict;
+		new_request("/mdm", COMMAND);
+		request.content_length = rows[i].content_length;
+		request.is_chunked = rows[i].content_length == NULL;
+		assert_int_equal(device_before(&request, device), !rows[i].is_refused);
+		assert_int_equal(request.is_replied, rows[i].is_refused);
+		assert_int_equal(refused(REFUSAL_NOT_CHAINED) - before, rows[i].is_refused);
+		if (rows[i].is_refused)
+			assert_int_equal(request.status, 403);
+		else
+			assert_int_equal(request.route->body_max(&request, device), rows[i].body_max);
+	}
+}
+
+static void a_store_that_fails_makes_nobody_a_stranger(void **state)
+{
+	(void)state;
+	rooms.is_read_refused = true;
+	new_request("/mdm", COMMAND);
+	request.content_length = "65537";
+	assert_false(device_before(&request, device));
+	assert_int_equal(request.status, 503);
+	assert_non_null(request.retry_after);
+	assert_int_equal(refused(REFUSAL_STORE), 1);
 }
 
 static void a_fault_in_the_message_is_told_with_its_key(void **state)
@@ -659,6 +710,8 @@ int main(void)
 		WITH_DEVICE(the_content_type_tells_what_a_message_is),
 		WITH_DEVICE(the_content_type_tells_how_long_a_body_may_be),
 		WITH_DEVICE(a_declared_length_past_the_limit_is_counted),
+		WITH_DEVICE(a_stranger_is_refused_before_a_large_body),
+		WITH_DEVICE(a_store_that_fails_makes_nobody_a_stranger),
 		WITH_DEVICE(a_fault_in_the_message_is_told_with_its_key),
 		WITH_DEVICE(an_idle_with_nothing_queued_is_answered_without_the_writer),
 		WITH_DEVICE(an_idle_that_has_something_to_come_is_decided_by_the_writer),

@@ -290,6 +290,7 @@ static const struct http_route ROUTES[] = {
 	{"GET", "/too-long", NULL, too_long, 0},
 	{"GET", "/file", NULL, file, 0},
 	{"GET", "/secret", NULL, refused, 0},
+	{"PUT", "/secret", NULL, refused, 0},
 	{"GET", "/count", NULL, count, 0},
 	{"GET", "/peer", NULL, peer, 0},
 	{"GET", "/user", NULL, user, 0},

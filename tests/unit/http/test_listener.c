@@ -275,6 +275,29 @@ static void a_content_type_is_told_without_parameters(void **state)
 	}
 }
 
+static void who_may_not_ask_is_told_so_before_the_body(void **state)
+{
+	struct answer answer;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) { /* a small body goes by */
+		send_head("PUT /secret HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\n");
+		send_filler(1000);
+		expect(401, "who are you?");
+	}
+	send_head("GET /secret HTTP/1.1\r\nHost: test\r\n\r\n");
+	expect(401, "who are you?");
+	send_head("PUT /secret HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
+	send_chunk(65536);
+	send_head("0\r\n\r\n");
+	expect(401, "who are you?");
+	send_head("PUT /secret HTTP/1.1\r\nHost: test\r\nContent-Length: 65537\r\n\r\n");
+	answer = client_receive(client, "PUT");
+	assert_int_equal(answer.status, 401);
+	assert_string_equal(answer_header(&answer, "Connection"), "close");
+	assert_true(client_sees_end(client));
+}
+
 static void a_declared_body_is_bounded_before_it_comes(void **state)
 {
 	struct answer answer;
@@ -656,6 +679,33 @@ static void an_idle_client_is_let_go(void **state)
 	server_stop(&impatient);
 }
 
+/* Their own timeouts are far away: what ends the second one is its deadline, when the first one's is over too. */
+static void a_deadline_ends_who_is_slow_and_not_who_waits_for_us(void **state)
+{
+	const struct http_listener_params params = {.header_timeout_s = 1, .body_timeout_s = 1};
+	struct server *strict = server_start(&params);
+	struct client *slow = calloc(1, sizeof(*slow));
+	struct http_stats stats;
+
+	(void)state;
+	client_close(client);
+	server_hold(strict);
+	client_connect(client, server_port(strict));
+	client_send(client, "PUT /defer HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nbody");
+	while (http_listener_requests_now(server_listener(strict)) == 0)
+		(void)sched_yield();
+	client_connect(slow, server_port(strict));
+	client_send(slow, "PUT /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nbod");
+	assert_true(client_sees_end(slow));
+	http_listener_stats(server_listener(strict), &stats);
+	assert_int_equal(stats.turned_away[HTTP_AWAY_BODY_TIMEOUT], 1);
+	server_let_go(strict);
+	assert_string_equal(client_receive(client, "PUT").body, "deferred /defer body");
+	client_close(slow);
+	free(slow);
+	server_stop(&strict);
+}
+
 static void connections_are_bounded(void **state)
 {
 	const struct http_listener_params params = {.connections_max = 2};
@@ -743,6 +793,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_request_tells_about_itself, start, stop),
 		cmocka_unit_test_setup_teardown(a_header_is_found_in_any_case, start, stop),
 		cmocka_unit_test_setup_teardown(a_content_type_is_told_without_parameters, start, stop),
+		cmocka_unit_test_setup_teardown(who_may_not_ask_is_told_so_before_the_body, start, stop),
 		cmocka_unit_test_setup_teardown(a_declared_body_is_bounded_before_it_comes, start, stop),
 		cmocka_unit_test_setup_teardown(a_route_without_bodies_takes_none, start, stop),
 		cmocka_unit_test_setup_teardown(a_chunked_body_is_taken, start, stop),
@@ -766,6 +817,8 @@ int main(void)
 			start, stop),
 		cmocka_unit_test_setup_teardown(many_clients_are_deferred_at_once, start, stop),
 		cmocka_unit_test_setup_teardown(an_idle_client_is_let_go, start, stop),
+		cmocka_unit_test_setup_teardown(a_deadline_ends_who_is_slow_and_not_who_waits_for_us, start,
+			stop),
 		cmocka_unit_test_setup_teardown(connections_are_bounded, start, stop),
 		cmocka_unit_test_setup_teardown(a_broken_address_is_refused, start, stop),
 		cmocka_unit_test_setup_teardown(a_taken_port_is_refused, start, stop),

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many connections one address may have, and make in a second."""
+
+import socket
+import ssl
+import time
+
+import pytest
+
+from harness.device import Device
+from harness.raw import RawConnection
+from harness.server import wait_until
+
+ANOTHER = "127.0.0.2"  # all of 127.0.0.0/8 is this host
+FLOOD = 300
+
+
+def turned_away(server):
+    return server.get("/api/v1/status")["listeners"]["device"]["turned_away"]
+
+
+def is_let_in(server, source="127.0.0.1"):
+    """Does a handshake come to its end?"""
+    try:
+        plain = socket.create_connection(("127.0.0.1", server.device_port), 60, (source, 0))
+        with plain, server.client_context().wrap_socket(plain, server_hostname="localhost"):
+            return True
+    except (ssl.SSLError, OSError):
+        return False
+
+
+def test_an_address_has_as_many_connections_as_the_limit_and_no_more(make_server, authority):
+    limit = 5
+    server = make_server({"device.connections_per_address": limit}).start()
+    server.trust(authority)
+    device = Device(server, authority.issue("device")).enroll()
+    server.enqueue([device.udid], {"RequestType": "DeviceInformation", "Queries": ["UDID"]})
+    device.close()
+    wait_until(lambda: server.get("/api/v1/status")["listeners"]["device"]["connections"] == 0, "the device to be gone")
+    held = [RawConnection(server) for _ in range(limit)]
+    before = turned_away(server)["connections_per_address"]
+    with pytest.raises(OSError):
+        device.poll()
+    assert turned_away(server)["connections_per_address"] == before + 1
+    server.wait_log("event=turned_away listener=device reason=connections_per_address peer=127.0.0.1:")
+    assert is_let_in(server, ANOTHER), "others are not concerned"
+    assert server.device(device.udid)["state"] == "enrolled"
+    held.pop().close()
+    wait_until(lambda: polls(device), "the place to be free")
+    assert device.poll()["Command"]["RequestType"] == "DeviceInformation"
+    for raw in held:
+        raw.close()
+
+
+def polls(device):
+    try:
+        device.poll()
+        return True
+    except OSError:
+        return False
+
+
+def test_without_a_limit_there_is_none(make_server):
+    server = make_server({"device.connections_per_address": 0, "device.handshakes_per_s": 0,
+                          "device.handshakes_per_address_per_s": 0}).start()
+    held = [RawConnection(server) for _ in range(50)]
+    assert not any(turned_away(server).values())
+    for raw in held:
+        raw.close()
+
+
+def flood(server):
+    """So many connections at once; gives how many seconds it took at most."""
+    began = time.monotonic()
+    for _ in range(FLOOD):
+        socket.create_connection(("127.0.0.1", server.device_port), 60).close()
+    # Those that the kernel took are taken or turned away by now, or will be before a later one is.
+    wait_until(lambda: seen(server) >= FLOOD, "all to be taken or turned away")
+    return time.monotonic() - began
+
+
+def seen(server):
+    listener = server.get("/api/v1/status")["listeners"]["device"]
+    return listener["connections_total"] + sum(listener["turned_away"].values())
+
+
+@pytest.mark.parametrize("key", ["handshakes_per_address_per_s", "handshakes_per_s"])
+def test_connections_past_the_rate_are_turned_away(make_server, authority, key):
+    rate = 5
+    server = make_server({f"device.{key}": rate}).start()
+    server.trust(authority)
+    seconds = flood(server)
+    refused = turned_away(server)
+    assert refused[key] >= FLOOD - rate * (seconds + 2), f"{refused} in {seconds} s"
+    assert sum(refused.values()) == refused[key]
+    server.wait_log(f"event=turned_away listener=device reason={key} peer=127.0.0.1:")
+    lines = [line for line in server.log if "event=turned_away" in line]
+    assert len(lines) <= 1 + seconds / 10, "they do not fill the log"
+    if key == "handshakes_per_address_per_s":
+        assert is_let_in(server, ANOTHER), "others are not concerned"
+    device = Device(server, authority.issue("device"))
+    wait_until(lambda: enrolls(device), "an honest device to get through")
+    assert server.device(device.udid)["state"] == "enrolled"
+
+
+def enrolls(device):
+    try:
+        device.enroll()
+        return True
+    except OSError:
+        return False

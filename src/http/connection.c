@@ -34,8 +34,9 @@ static unsigned first_timeout_s(const struct http_listener_params *params)
 {
 	if (params->header_timeout_s == 0 || params->idle_timeout_s == 0)
 		return params->header_timeout_s + params->idle_timeout_s;
-	return params->header_timeout_s < params->idle_timeout_s ? params->header_timeout_s
-																																																										: params->idle_timeout_s;
+	if (params->header_timeout_s < params->idle_timeout_s)
+		return params->header_timeout_s;
+	return params->idle_timeout_s;
 }
 
 /* A kept connection may be idle, and then the next request line must come: nothing tells of its first byte. */

@@ -217,13 +217,14 @@ struct link *link_with_room(struct topic *topic)
 
 static void lose(struct topic *topic, struct carrier *carrier, enum h2_fate fate)
 {
+	static const char refused[] = "APNs did not process the push";
+	static const char lost[] = "the connection to APNs ended before an answer";
 	const struct parcel_answer answer = {
 		.action = PUSH_RETRY,
 		.answer = PUSH_ANSWER_UNREACHABLE,
 		.reason = "",
 		.apns_id = "",
-		.detail = fate == H2_REFUSED ? "APNs did not process the push"
-																															: "the connection to APNs ended before an answer",
+		.detail = fate == H2_REFUSED ? refused : lost,
 	};
 
 	topic->lost += fate == H2_LOST;

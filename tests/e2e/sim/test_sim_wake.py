@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from fake_mdm import FakeMdm
 from h2_client import H2Client
 from harness.apns import Fleet
 from harness.server import run
@@ -16,27 +15,12 @@ FLEET, CHANNELS = 10, 14
 
 
 @pytest.fixture
-def folder(tmp_path):
-    run("pomona-sim", "ca", "--dir", tmp_path / "sim")
-    return tmp_path / "sim"
-
-
-@pytest.fixture
-def mdm(authority, tmp_path, folder):
-    mdm = FakeMdm(authority, tmp_path, folder / "ca.pem")
-    yield mdm
-    mdm.stop()
-
-
-@pytest.fixture
-def make_fleet(mdm, folder, authority, tmp_path):
+def make_fleet(mdm, folder, server_ca):
     """Fleets that have enrolled; stopped, with their exit status checked, when the test ends."""
-    path = tmp_path / "server-ca.pem"
-    path.write_bytes(authority.certificate_pem())
     fleets = []
 
     def make(devices, *words, channels=None, **faults):
-        fleet = Fleet(folder, mdm.url, path, devices, "--seed", "7", *words)
+        fleet = Fleet(folder, mdm.url, server_ca, devices, "--seed", "7", *words)
         fleets.append(fleet)
         fleet.start(**faults)
         if channels is None:

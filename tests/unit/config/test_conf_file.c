@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "key_kind.h"
 #include "pomona/base/file.h"
 
 #define CONF_FILE POMONA_SOURCE_DIR "/conf/pomona.conf"
@@ -99,25 +99,6 @@ static void a_default_is_commented_out_and_equal_and_a_required_key_is_set(void 
 	}
 }
 
-/* The kind of value, with range and unit or choices. */
-static void append_kind(const struct config_key *key, struct buf *out)
-{
-	static const char *const words[CONFIG_TYPE_COUNT] = {
-		[CONFIG_TYPE_TEXT] = "text",
-		[CONFIG_TYPE_PATH] = "path",
-		[CONFIG_TYPE_HOSTNAME] = "DNS name or IP address",
-		[CONFIG_TYPE_ADDRESS] = "host:port or [IPv6 address]:port",
-	};
-
-	if (key->type == CONFIG_TYPE_INTEGER)
-		buf_printf(out, "%lld to %lld %s", (long long)key->min, (long long)key->max, key->unit);
-	else if (key->type == CONFIG_TYPE_CHOICE)
-		for (const char *c = key->choices; *c != '\0'; c++)
-			buf_append(out, *c == '|' ? SLICE_LITERAL(", ") : slice_of(c, 1));
-	else
-		buf_append_str(out, words[key->type]);
-}
-
 static void a_key_is_explained_by_its_help_kind_range_and_unit(void **state)
 {
 	size_t count;
@@ -129,9 +110,9 @@ static void a_key_is_explained_by_its_help_kind_range_and_unit(void **state)
 
 		buf_init(&want, 4096);
 		buf_printf(&want, "# %s\n# ", keys[i].help);
-		append_kind(&keys[i], &want);
-		buf_printf(&want, "%s%s%s\n", keys[i].is_empty_allowed ? ", or empty" : "",
-			keys[i].fallback == NULL ? "; required" : "", keys[i].is_reloadable ? "; reloadable" : "");
+		key_kind_append(&keys[i], &want);
+		buf_printf(&want, "%s%s\n", keys[i].fallback == NULL ? "; required" : "",
+			keys[i].is_reloadable ? "; reloadable" : "");
 		assert_string_equal(entries[i].comment, buf_cstr(&want));
 	}
 }

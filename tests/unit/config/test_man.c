@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "key_kind.h"
 #include "pomona/base/file.h"
 
 /* Holds the man page against the table of keys: each stands there with all that the table says of it. */
@@ -109,25 +109,6 @@ static void every_key_stands_in_the_page_in_the_order_of_the_table_and_nothing_e
 	assert_int_equal(entry_count, count);
 }
 
-static void append_kind(const struct config_key *key, struct buf *out)
-{
-	static const char *const words[CONFIG_TYPE_COUNT] = {
-		[CONFIG_TYPE_TEXT] = "text",
-		[CONFIG_TYPE_PATH] = "path",
-		[CONFIG_TYPE_HOSTNAME] = "DNS name or IP address",
-		[CONFIG_TYPE_ADDRESS] = "host:port or [IPv6 address]:port",
-	};
-
-	if (key->type == CONFIG_TYPE_INTEGER)
-		buf_printf(out, "%lld to %lld %s", (long long)key->min, (long long)key->max, key->unit);
-	else if (key->type == CONFIG_TYPE_CHOICE)
-		for (const char *c = key->choices; *c != '\0'; c++)
-			buf_append(out, *c == '|' ? SLICE_LITERAL(", ") : slice_of(c, 1));
-	else
-		buf_append_str(out, words[key->type]);
-	buf_append_str(out, key->is_empty_allowed ? ", or empty" : "");
-}
-
 static void append_default(const struct config_key *key, struct buf *out)
 {
 	if (key->fallback == NULL)
@@ -150,7 +131,7 @@ static void a_key_is_told_with_its_help_kind_range_unit_default_and_whether_a_re
 
 		buf_init(&want, TEXT_BYTES_MAX);
 		buf_printf(&want, "%s Value: ", keys[i].help);
-		append_kind(&keys[i], &want);
+		key_kind_append(&keys[i], &want);
 		buf_append_str(&want, "; ");
 		append_default(&keys[i], &want);
 		buf_append_str(&want, keys[i].is_reloadable ? "; reloadable." : ".");

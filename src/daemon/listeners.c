@@ -42,14 +42,28 @@ static void log_listening(const struct server *server, enum server_listener whic
 	log_info("listening", LOG_STR("name", names[which]), LOG_STR("address", text));
 }
 
+static struct http_room admin_room(const struct server *server)
+{
+	struct http_room room = {.before = api_before, .ctx = server->api};
+
+	room.routes = api_routes(&room.route_count);
+	return room;
+}
+
+static struct http_room device_room(const struct server *server)
+{
+	struct http_room room = {.before = device_before, .ctx = server->device};
+
+	room.routes = device_routes(&room.route_count);
+	return room;
+}
+
 static struct http_listener_params admin_params(const struct server *server)
 {
 	const struct config *config = server->config;
 	struct http_listener_params params = {
 		.unix_gid = (gid_t)-1,
-		.before = api_before,
 		.error_body = api_error_body,
-		.ctx = server->api,
 		.threads = ADMIN_THREADS,
 		.connections_max = (unsigned)config->admin.connections_max,
 		.idle_timeout_s = ADMIN_IDLE_TIMEOUT_S,
@@ -60,7 +74,7 @@ static struct http_listener_params admin_params(const struct server *server)
 		.arena_bytes_max = (size_t)config->admin.body_bytes_max * ADMIN_ARENA_FACTOR,
 	};
 
-	params.routes = api_routes(&params.route_count);
+	params.rooms[0] = admin_room(server);
 	return params;
 }
 
@@ -109,8 +123,6 @@ static enum rc start_device(struct server *server, struct err *err)
 	struct http_listener_params params = {
 		.address = config->device.listen,
 		.tls = &tls_params,
-		.before = device_before,
-		.ctx = server->device,
 		.threads = (unsigned)config->device.threads,
 		.connections_max = (unsigned)config->device.connections_max,
 		.connections_per_address = (unsigned)config->device.connections_per_address,
@@ -127,7 +139,7 @@ static enum rc start_device(struct server *server, struct err *err)
 	if (rc != RC_OK)
 		return rc;
 	api_set_tls_facts(server->api, &tls.leaf);
-	params.routes = device_routes(&params.route_count);
+	params.rooms[0] = device_room(server);
 	return start_one(server, SERVER_LISTENER_DEVICE, &params, err);
 }
 

@@ -181,7 +181,7 @@ static enum MHD_Result handle(struct http_request *request)
 	request->phase = REQUEST_HANDLING;
 	request->is_counted = true;
 	(void)atomic_fetch_add(&request->connection->listener->requests_now, 1);
-	route->handle(request, request->connection->listener->params.ctx);
+	route->handle(request, request->match.room->ctx);
 	/* Deferred: the request is another thread's by now, but for its phase. */
 	return request->phase == REQUEST_DEFERRED ? MHD_YES : reply_queue(request);
 }

@@ -148,7 +148,7 @@ static enum rc prepare(struct http_listener *listener, const struct http_listene
 	enum rc rc = copy_params(listener, params, err);
 
 	if (rc == RC_OK)
-		rc = route_table_new(params->routes, params->route_count, &listener->routes, err);
+		rc = route_table_new(listener->params.rooms, HTTP_ROOMS_MAX, &listener->routes, err);
 	if (rc == RC_OK && params->tls != NULL)
 		rc = tls_new(params->tls, listener->params.clock, &listener->tls, err);
 	if (rc == RC_OK && params->tls != NULL)

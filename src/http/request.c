@@ -128,7 +128,7 @@ static void judge_length(struct http_request *request, uint64_t length)
 	size_t now = atomic_load_explicit(&listener->body_bytes_now, memory_order_relaxed);
 
 	if (request->match.route->body_max != NULL)
-		request->body_max = request->match.route->body_max(request, listener->params.ctx);
+		request->body_max = request->match.route->body_max(request, request->match.room->ctx);
 	request->drain_max = request->body_max > SIZE_MAX / HTTP_DRAIN_FACTOR
 		? SIZE_MAX
 		: request->body_max * HTTP_DRAIN_FACTOR;
@@ -149,9 +149,9 @@ bool request_is_refused(const struct http_request *request)
 /* Whoever may not ask is told so before his body takes any room. */
 static void ask_before(struct http_request *request)
 {
-	const struct http_listener_params *params = &request->connection->listener->params;
+	const struct http_room *room = request->match.room;
 
-	if (params->before == NULL || params->before(request, params->ctx) || request->reply.is_given)
+	if (room->before == NULL || room->before(request, room->ctx) || request->reply.is_given)
 		return;
 	request_refuse(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "internal error");
 }

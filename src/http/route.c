@@ -12,6 +12,7 @@ struct route_segment {
 
 struct route {
 	const struct http_route *route;
+	const struct http_room *room;
 	size_t segment_count;
 	struct route_segment segments[ROUTE_SEGMENTS_MAX];
 };
@@ -65,17 +66,40 @@ static enum rc compile(const struct http_route *http_route, struct route *route,
 	return RC_OK;
 }
 
-enum rc route_table_new(const struct http_route *routes, size_t count, struct route_table **table_r,
+static size_t count_routes(const struct http_room *rooms, size_t count)
+{
+	size_t routes = 0;
+
+	for (size_t i = 0; i < count; i++)
+		routes += rooms[i].route_count;
+	return routes;
+}
+
+static enum rc add_room(struct route_table *table, const struct http_room *room, struct err *err)
+{
+	enum rc rc = RC_OK;
+
+	for (size_t i = 0; i < room->route_count && rc == RC_OK; i++) {
+		struct route *route = &table->routes[table->count++];
+
+		route->room = room;
+		rc = compile(&room->routes[i], route, err);
+	}
+	return rc;
+}
+
+enum rc route_table_new(const struct http_room *rooms, size_t count, struct route_table **table_r,
 	struct err *err)
 {
-	struct route_table *table = calloc(1, sizeof(*table) + count * sizeof(table->routes[0]));
+	struct route_table *table =
+		calloc(1, sizeof(*table) + count_routes(rooms, count) * sizeof(table->routes[0]));
 	enum rc rc = RC_OK;
 
 	*table_r = NULL;
 	if (table == NULL)
 		return err_set(err, RC_NO_MEMORY, "routes");
-	for (table->count = 0; table->count < count && rc == RC_OK; table->count++)
-		rc = compile(&routes[table->count], &table->routes[table->count], err);
+	for (size_t i = 0; i < count && rc == RC_OK; i++)
+		rc = add_room(table, &rooms[i], err);
 	if (rc == RC_OK)
 		*table_r = table;
 	else
@@ -128,11 +152,13 @@ enum rc route_find(const struct route_table *table, const char *method, const ch
 		if (!path_fits(route, rest, match_r))
 			continue;
 		match_r->route = route->route;
+		match_r->room = route->room;
 		if (method_fits(route->route, method))
 			return RC_OK;
 		rc = RC_DENIED;
 	}
 	match_r->route = NULL;
+	match_r->room = NULL;
 	match_r->param_count = 0;
 	return rc;
 }

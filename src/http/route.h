@@ -16,6 +16,7 @@ struct route_segment;
 
 struct route_match {
 	const struct http_route *route;
+	const struct http_room *room; /* whose it is */
 	size_t param_count;
 	struct {
 		struct slice name;  /* lives as long as the routes */
@@ -23,7 +24,8 @@ struct route_match {
 	} params[HTTP_PATH_PARAMS_MAX];
 };
 
-enum rc route_table_new(const struct http_route *routes, size_t count, struct route_table **table_r,
+/* The rooms are borrowed until route_table_free(). */
+enum rc route_table_new(const struct http_room *rooms, size_t count, struct route_table **table_r,
 	struct err *err) MUST_USE;
 /* A HEAD finds what GET finds. RC_NOT_FOUND: no such path; RC_DENIED: the path has other methods. */
 enum rc route_find(const struct route_table *table, const char *method, const char *path,

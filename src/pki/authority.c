@@ -101,6 +101,11 @@ X509 *pki_authority_cert(const struct authority *authority)
 	return authority->cert;
 }
 
+EVP_PKEY *pki_authority_key(const struct authority *authority)
+{
+	return authority->key;
+}
+
 enum rc authority_write_key_der(const struct authority *authority, struct buf *out, struct err *err)
 {
 	return pki_key_write_der(authority->key, out, err);

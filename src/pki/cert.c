@@ -124,7 +124,7 @@ static bool read_common_name(const X509_NAME *subject, char out[static CERT_NAME
 }
 
 /* Hexadecimal, "-" in front of a negative one; cut where it is longer than any standard allows. */
-static void read_serial(const ASN1_INTEGER *serial, char out[static CERT_SERIAL_BYTES])
+void pki_serial_print(const ASN1_INTEGER *serial, char out[static CERT_SERIAL_BYTES])
 {
 	struct slice bytes = slice_of(ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial));
 	size_t used = 0;
@@ -134,6 +134,11 @@ static void read_serial(const ASN1_INTEGER *serial, char out[static CERT_SERIAL_
 		out[used++] = '-';
 	for (size_t i = 0; i < bytes.len && used + 2 < CERT_SERIAL_BYTES; i++, used += 2)
 		(void)snprintf(out + used, CERT_SERIAL_BYTES - used, "%02x", bytes.ptr[i]);
+}
+
+bool pki_name_print(const X509_NAME *name, char out[static CERT_NAME_BYTES])
+{
+	return print_text(print_name, name, out);
 }
 
 static bool read_time(const ASN1_TIME *time, int64_t *unix_s_r)
@@ -173,12 +178,12 @@ enum rc pki_cert_facts(X509 *cert, struct slice der, struct cert_facts *facts_r,
 		return ossl_fault(err, RC_INVALID, "certificate: not in DER");
 	sha256(der, facts.sha256);
 	sha256(tbs, facts.tbs_sha256);
-	read_serial(X509_get0_serialNumber(cert), facts.serial);
+	pki_serial_print(X509_get0_serialNumber(cert), facts.serial);
 	if (!read_time(X509_get0_notBefore(cert), &facts.not_before) ||
 		!read_time(X509_get0_notAfter(cert), &facts.not_after))
 		return ossl_fault(err, RC_INVALID, "certificate: its validity cannot be read");
-	if (!print_text(print_name, X509_get_subject_name(cert), facts.subject) ||
-		!print_text(print_name, X509_get_issuer_name(cert), facts.issuer) ||
+	if (!pki_name_print(X509_get_subject_name(cert), facts.subject) ||
+		!pki_name_print(X509_get_issuer_name(cert), facts.issuer) ||
 		!read_common_name(X509_get_subject_name(cert), facts.common_name))
 		return ossl_fault(err, RC_INVALID, "certificate: its names cannot be read");
 	ERR_clear_error();

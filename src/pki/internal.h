@@ -22,6 +22,9 @@ enum { PKI_NAME_TEXT_MAX = 64, PKI_KEY_BYTES_MAX = 65536, PKI_DNS_NAMES_MAX = 2 
 enum rc pki_cert_parse(struct slice der, X509 **cert_r, struct err *err) MUST_USE;
 enum rc pki_cert_facts(X509 *cert, struct slice der, struct cert_facts *facts_r, struct err *err)
 	MUST_USE;
+/* As struct cert_facts has them. False where a name has bytes that are no text. */
+bool pki_name_print(const X509_NAME *name, char out[static CERT_NAME_BYTES]) MUST_USE;
+void pki_serial_print(const ASN1_INTEGER *serial, char out[static CERT_SERIAL_BYTES]);
 /* Appends the DER; RC_LIMIT where it is larger than what pki_cert_parse() reads. */
 enum rc pki_cert_write(X509 *cert, struct buf *out, struct err *err) MUST_USE;
 
@@ -75,5 +78,6 @@ enum rc pki_name_make(const struct pki_name *texts, X509_NAME **name_r, struct e
 
 /* Borrowed. */
 X509 *pki_authority_cert(const struct authority *authority);
+EVP_PKEY *pki_authority_key(const struct authority *authority);
 
 #endif

@@ -67,6 +67,30 @@ void ossl_pkcs12_free(PKCS12 **pkcs12)
 	*pkcs12 = NULL;
 }
 
+void ossl_pkcs7_free(PKCS7 **pkcs7)
+{
+	PKCS7_free(*pkcs7);
+	*pkcs7 = NULL;
+}
+
+void ossl_cms_free(CMS_ContentInfo **cms)
+{
+	CMS_ContentInfo_free(*cms);
+	*cms = NULL;
+}
+
+void ossl_crl_free(X509_CRL **crl)
+{
+	X509_CRL_free(*crl);
+	*crl = NULL;
+}
+
+void ossl_time_free(ASN1_TIME **time)
+{
+	ASN1_TIME_free(*time);
+	*time = NULL;
+}
+
 void ossl_store_ctx_free(X509_STORE_CTX **ctx)
 {
 	X509_STORE_CTX_free(*ctx);

@@ -9,8 +9,10 @@
  */
 
 #include <openssl/bio.h>
+#include <openssl/cms.h>
 #include <openssl/evp.h>
 #include <openssl/pkcs12.h>
+#include <openssl/pkcs7.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -27,6 +29,10 @@ void ossl_name_free(X509_NAME **name);
 void ossl_general_names_free(GENERAL_NAMES **names);
 void ossl_pkcs8_free(PKCS8_PRIV_KEY_INFO **pkcs8);
 void ossl_pkcs12_free(PKCS12 **pkcs12);
+void ossl_pkcs7_free(PKCS7 **pkcs7);
+void ossl_cms_free(CMS_ContentInfo **cms);
+void ossl_crl_free(X509_CRL **crl);
+void ossl_time_free(ASN1_TIME **time);
 void ossl_store_ctx_free(X509_STORE_CTX **ctx);
 
 /* err_set() with OpenSSL's latest reason behind, if it gave one; empties its error queue. */

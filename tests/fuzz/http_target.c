@@ -48,6 +48,7 @@ static void check_query(const char *query)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	const struct http_room room = {.routes = ROUTES, .route_count = COUNT_OF(ROUTES)};
 	struct route_table *table = NULL;
 	struct route_match match;
 	char allow[ROUTE_ALLOW_BYTES];
@@ -55,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *path;
 	char *query;
 
-	if (target == NULL || route_table_new(ROUTES, COUNT_OF(ROUTES), &table, NULL) != RC_OK)
+	if (target == NULL || route_table_new(&room, 1, &table, NULL) != RC_OK)
 		abort();
 	if (size > 0)
 		memcpy(target, data, size);

@@ -22,6 +22,7 @@
 
 enum {
 	HTTP_PATH_PARAMS_MAX = 4,
+	HTTP_ROOMS_MAX = 4,
 	HTTP_PEER_CERTS_MAX = 8,
 	HTTP_REPLY_HEADERS_MAX = 8,
 	HTTP_REQUEST_ID_BYTES = 17, /* 16 hex digits and a zero */
@@ -44,6 +45,18 @@ struct http_route {
 	uint32_t flags; /* the room's own, see http_request_route() */
 };
 
+/* What one room of the house serves on a listener. */
+struct http_room {
+	const struct http_route *routes; /* borrowed for the listener's life; the first that fits wins */
+	size_t route_count;
+	/*
+	 * Runs when a route of this room is found, before the body is taken and how long it may be is asked; there is
+	 * no body yet. False: it has replied itself (the admin API's authentication), and no body is kept. NULL: none.
+	 */
+	bool (*before)(struct http_request *request, void *ctx);
+	void *ctx; /* what `before` and the routes are called with */
+};
+
 struct http_tls_params {
 	struct slice chain_pem; /* leaf first */
 	struct slice key_pem;
@@ -55,19 +68,12 @@ struct http_listener_params {
 	const char *address;
 	const char *unix_path; /* a Unix socket instead; replaced where a dead one is left over */
 	mode_t unix_mode;
-	gid_t unix_gid;                    /* (gid_t)-1: leave */
-	const struct http_tls_params *tls; /* NULL: plain */
-	const struct http_route *routes;   /* borrowed for the listener's life; the first that fits wins */
-	size_t route_count;
-	/*
-	 * Runs when a route is found, before the body is taken and how long it may be is asked; there is no body yet.
-	 * False: it has replied itself (the admin API's authentication), and no body is kept. NULL: none.
-	 */
-	bool (*before)(struct http_request *request, void *ctx);
+	gid_t unix_gid;                         /* (gid_t)-1: leave */
+	const struct http_tls_params *tls;      /* NULL: plain */
+	struct http_room rooms[HTTP_ROOMS_MAX]; /* asked in this order; those without routes serve none */
 	/* Makes the body of replies that http/ gives itself (404, 405, 413, ...). NULL: text/plain. */
 	void (*error_body)(struct http_request *request, unsigned status, const char *text,
 		struct buf *body, const char **content_type_r);
-	void *ctx;
 	unsigned threads;         /* 0: one a core */
 	unsigned connections_max; /* those past it wait in the backlog */
 	/* Of TCP listeners; 0: no limit. An IPv6 address counts by its /64. Those past it are closed at once. */

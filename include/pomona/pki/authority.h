@@ -89,6 +89,21 @@ enum rc authority_write_pkcs12(const struct authority *authority, struct slice c
 	struct slice key_pem, const char *password, const char *friendly_name, struct buf *out,
 	struct err *err) MUST_USE;
 
+struct crl_entry {
+	const char *serial; /* lower-case hex, as struct cert_facts has it */
+	int64_t revoked_at; /* UNIX seconds */
+};
+struct crl_params {
+	const struct crl_entry *entries; /* in any order */
+	size_t count;
+	uint64_t number; /* goes up with each that is made */
+	int64_t now;
+	int64_t valid_s; /* until the next one is due */
+};
+/* Appends a CRL in DER (RFC 5280 5). RC_INVALID: a serial that is not hexadecimal. */
+enum rc authority_write_crl(const struct authority *authority, const struct crl_params *params,
+	struct buf *out, struct err *err) MUST_USE;
+
 /*
  * A key and its certificate chain as PEM: can a TLS server use them? They must belong together, the chain stand
  * leaf first, and keys, digests and key usage be what Apple's App Transport Security asks for. RC_INVALID says

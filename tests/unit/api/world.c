@@ -82,7 +82,6 @@ static void open_api(struct push *push)
 		.unix_path = world.socket,
 		.unix_mode = 0600,
 		.unix_gid = (gid_t)-1,
-		.before = api_before,
 		.error_body = api_error_body,
 		.threads = 1,
 		.connections_max = 8,
@@ -99,8 +98,8 @@ static void open_api(struct push *push)
 	api.device = world.device;
 	api.device_ca = world.device_ca;
 	assert_int_equal(api_new(&api, &world.api, NULL), RC_OK);
-	params.ctx = world.api;
-	params.routes = api_routes(&params.route_count);
+	params.rooms[0] = (struct http_room){.before = api_before, .ctx = world.api};
+	params.rooms[0].routes = api_routes(&params.rooms[0].route_count);
 	if (http_listener_start(&params, &world.listener, &err) != RC_OK)
 		fail_msg("%s", err.text);
 	params.unix_path = NULL;

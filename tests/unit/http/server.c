@@ -314,10 +314,10 @@ static void fill_in(struct http_listener_params *p, struct server *server)
 	p->name = "test";
 	if (p->address == NULL && p->unix_path == NULL)
 		p->address = "127.0.0.1:0";
-	p->routes = ROUTES;
-	p->route_count = COUNT_OF(ROUTES);
-	p->before = before;
-	p->ctx = server;
+	p->rooms[0] = (struct http_room){.routes = ROUTES,
+		.route_count = COUNT_OF(ROUTES),
+		.before = before,
+		.ctx = server};
 	if (p->threads == 0)
 		p->threads = 2;
 	if (p->connections_max == 0)

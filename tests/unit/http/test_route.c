@@ -20,6 +20,18 @@ static const struct http_route ROUTES[] = {
 	{.method = "GET", .path = "/devices/{id}/commands/{command}"},
 };
 
+static const struct http_route OTHERS[] = {
+	{.method = "GET", .path = "/devices/all"},
+	{.method = "PUT", .path = "/others"},
+};
+
+/* In the order in which they are asked; the second serves nothing. */
+static const struct http_room ROOMS[] = {
+	{.routes = ROUTES, .route_count = COUNT_OF(ROUTES)},
+	{.routes = NULL},
+	{.routes = OTHERS, .route_count = COUNT_OF(OTHERS)},
+};
+
 static struct route_table *table;
 
 static int make_table(void **state)
@@ -27,7 +39,7 @@ static int make_table(void **state)
 	struct err err;
 
 	(void)state;
-	return route_table_new(ROUTES, COUNT_OF(ROUTES), &table, &err) == RC_OK ? 0 : -1;
+	return route_table_new(ROOMS, COUNT_OF(ROOMS), &table, &err) == RC_OK ? 0 : -1;
 }
 
 static int free_table(void **state)
@@ -90,6 +102,20 @@ static void a_match_tells_what_its_braces_stand_for(void **state)
 	assert_true(slice_is_str(match.params[1].value, "c"));
 }
 
+static void a_match_tells_whose_route_it_is(void **state)
+{
+	struct route_match match;
+
+	(void)state;
+	assert_int_equal(route_find(table, "GET", "/devices/all", &match), RC_OK);
+	assert_ptr_equal(match.room, &ROOMS[0]);
+	assert_int_equal(route_find(table, "PUT", "/others", &match), RC_OK);
+	assert_ptr_equal(match.room, &ROOMS[2]);
+	assert_ptr_equal(match.route, &OTHERS[1]);
+	assert_int_equal(route_find(table, "PUT", "/nowhere", &match), RC_NOT_FOUND);
+	assert_null(match.room);
+}
+
 static void a_path_tells_its_methods(void **state)
 {
 	char allow[ROUTE_ALLOW_BYTES];
@@ -120,9 +146,10 @@ static void a_broken_pattern_is_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		const struct http_route route = {.method = "GET", .path = cases[i].path};
+		const struct http_room room = {.routes = &route, .route_count = 1};
 		struct route_table *made = NULL;
 
-		assert_int_equal(route_table_new(&route, 1, &made, NULL), cases[i].rc);
+		assert_int_equal(route_table_new(&room, 1, &made, NULL), cases[i].rc);
 		assert_true((made != NULL) == (cases[i].rc == RC_OK));
 		route_table_free(&made);
 	}
@@ -224,6 +251,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_path_finds_its_route),
 		cmocka_unit_test(a_match_tells_what_its_braces_stand_for),
+		cmocka_unit_test(a_match_tells_whose_route_it_is),
 		cmocka_unit_test(a_path_tells_its_methods),
 		cmocka_unit_test(a_broken_pattern_is_refused),
 		cmocka_unit_test(escapes_are_decoded_or_refused),

@@ -74,6 +74,17 @@ static const struct config_key keys[] = {
 		HELP(
 			"Users of a Mac: gone (410, not managed), or empty_challenge (managed without a password).")),
 
+	KEY(enroll, scep, CHOICE("on|off", "on"), RELOADABLE,
+		HELP("SCEP on the device listener, at /scep; the device CA must have an RSA key.")),
+	KEY(enroll, scep_challenge_file, TYPE(PATH, ""), EMPTY_ALLOWED, RELOADABLE,
+		HELP("File with one challenge that works for everybody and always; empty for none.")),
+	KEY(enroll, identity_days, INTEGER(1, 3650, "365", "days"), RELOADABLE,
+		HELP("How long identities that are issued to devices are good.")),
+	KEY(enroll, challenge_grace_s, INTEGER(0, 2592000, "86400", "s"), RELOADABLE,
+		HELP("How long the key that used a challenge gets its certificate by it once more.")),
+	KEY(enroll, crl_valid_s, INTEGER(60, 31536000, "604800", "s"), RELOADABLE,
+		HELP("When the list of revoked identities, at /crl, says that the next one is due.")),
+
 	KEY(admin, listen, TYPE(ADDRESS, "127.0.0.1:8080"), EMPTY_ALLOWED,
 		HELP("Address and port of the admin API and web pages, without TLS: loopback; empty for none.")),
 	KEY(admin, socket, TYPE(PATH, CONFIG_STATE_DIR "/admin.sock"), EMPTY_ALLOWED,

@@ -2,9 +2,11 @@
 #include "conf_check.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "enrolling.h"
 #include "host.h"
 #include "pomona/base/clock.h"
 #include "pomona/base/codec.h"
@@ -55,6 +57,15 @@ static enum rc check_tls(const struct config *config, struct err *err)
 		config->device.tls_certificate, ends);
 }
 
+static enum rc check_enrolling(const struct config *config, struct err *err)
+{
+	struct enroll_settings settings;
+	enum rc rc = enrolling_settings(config, &settings, err);
+
+	explicit_bzero(&settings, sizeof(settings));
+	return rc;
+}
+
 static enum rc check_group(const struct config *config, struct err *err)
 {
 	gid_t gid;
@@ -74,6 +85,7 @@ static enum rc (*const checks[])(const struct config *config, struct err *err) =
 	check_database,
 	check_master_key,
 	check_tls,
+	check_enrolling,
 	check_group,
 	check_push_ca,
 };

@@ -43,6 +43,7 @@ int control_wait_signal(int signal_fd, int64_t timeout_ms)
 static void flush_seen(struct server *server)
 {
 	device_flush_seen(server->device);
+	enroll_report_hidden(server->enroll);
 }
 
 static void expire(struct server *server)

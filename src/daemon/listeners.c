@@ -58,6 +58,14 @@ static struct http_room device_room(const struct server *server)
 	return room;
 }
 
+static struct http_room enroll_room(const struct server *server)
+{
+	struct http_room room = {.ctx = server->enroll};
+
+	room.routes = enroll_routes(&room.route_count);
+	return room;
+}
+
 static struct http_listener_params admin_params(const struct server *server)
 {
 	const struct config *config = server->config;
@@ -140,6 +148,7 @@ static enum rc start_device(struct server *server, struct err *err)
 		return rc;
 	api_set_tls_facts(server->api, &tls.leaf);
 	params.rooms[0] = device_room(server);
+	params.rooms[1] = enroll_room(server);
 	return start_one(server, SERVER_LISTENER_DEVICE, &params, err);
 }
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server.h"
 
+#include <string.h>
+
 #include "conf_check.h"
+#include "enrolling.h"
 #include "host.h"
 #include "notify.h"
 #include "pomona/base/log.h"
@@ -17,36 +20,51 @@ static void log_lines(enum log_level level, const char *event, struct slice line
 	}
 }
 
-static void apply(struct server *server, const struct config *fresh, const struct host_tls *tls)
+/* What was read of the host for the fresh conf. */
+struct fresh {
+	struct host_tls tls;
+	struct enroll_settings enroll;
+};
+
+static void fresh_fini(struct fresh *fresh)
 {
-	const struct device_settings settings = server_device_settings(fresh);
-	const struct push_settings push_settings = waking_settings(fresh);
+	host_tls_fini(&fresh->tls);
+	explicit_bzero(&fresh->enroll, sizeof(fresh->enroll));
+}
+
+static void apply(struct server *server, const struct config *config, const struct fresh *fresh)
+{
+	const struct device_settings settings = server_device_settings(config);
+	const struct push_settings push_settings = waking_settings(config);
 	struct buf fixed;
 
 	buf_init(&fixed, CONF_FAULTS_BYTES_MAX);
-	log_set_level(fresh->server.log_level);
+	log_set_level(config->server.log_level);
 	device_set_settings(server->device, &settings);
+	enroll_set_settings(server->enroll, &fresh->enroll);
 	push_set_settings(server->push, &push_settings);
-	api_set_socket_role(server->api, server_socket_role(fresh));
-	api_set_tls_facts(server->api, &tls->leaf);
-	config_diff_fixed(server->config, fresh, &fixed);
+	api_set_socket_role(server->api, server_socket_role(config));
+	api_set_tls_facts(server->api, &fresh->tls.leaf);
+	config_diff_fixed(server->config, config, &fixed);
 	log_lines(LOG_LEVEL_WARNING, "change_needs_restart", buf_slice(&fixed));
 	buf_fini(&fixed);
 }
 
 /* The listener takes the certificate or nothing is taken. */
-static enum rc take_over(struct server *server, const struct config *fresh, struct err *err)
+static enum rc take_over(struct server *server, const struct config *config, struct err *err)
 {
-	AUTO(host_tls_fini) struct host_tls tls;
+	AUTO(fresh_fini) struct fresh fresh = {.enroll = {.is_scep_on = false}};
 	struct http_tls_params params;
-	enum rc rc = host_tls_read(fresh, &tls, err);
+	enum rc rc = host_tls_read(config, &fresh.tls, err);
 
+	if (rc == RC_OK)
+		rc = enrolling_settings(config, &fresh.enroll, err);
 	if (rc != RC_OK)
 		return rc;
-	params = host_tls_params(&tls);
+	params = host_tls_params(&fresh.tls);
 	rc = http_listener_set_tls(server->listeners[SERVER_LISTENER_DEVICE], &params, err);
 	if (rc == RC_OK)
-		apply(server, fresh, &tls);
+		apply(server, config, &fresh);
 	return rc;
 }
 

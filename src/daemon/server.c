@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server.h"
 
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "control.h"
+#include "enrolling.h"
 #include "host.h"
 #include "notify.h"
 #include "pomona/base/arena.h"
@@ -166,6 +168,28 @@ static void stop_device(struct server *server)
 	device_free(&server->device);
 }
 
+static enum rc start_enroll(struct server *server, struct err *err)
+{
+	struct enroll_settings settings;
+	const struct enroll_params params = {
+		.store = server->store,
+		.clock = clock_system(),
+		.device_ca = server->device_ca,
+		.settings = &settings,
+	};
+	enum rc rc = enrolling_settings(server->config, &settings, err);
+
+	if (rc == RC_OK)
+		rc = enroll_new(&params, &server->enroll, err);
+	explicit_bzero(&settings, sizeof(settings));
+	return rc;
+}
+
+static void stop_enroll(struct server *server)
+{
+	enroll_free(&server->enroll);
+}
+
 static enum rc start_api(struct server *server, struct err *err)
 {
 	struct api_params params = {
@@ -236,6 +260,7 @@ static const struct stage {
 		"correct [push] and [net], and check with `pomonad -t`"},
 	{"outbound thread", waking_start_loop, waking_stop_loop, ADVICE_THREADS},
 	{"device messages", start_device, stop_device, "look at the trusted CAs with `pomonactl ca list`"},
+	{"enrolling", start_enroll, stop_enroll, "correct [enroll], and check with `pomonad -t`"},
 	{"admin API", start_api, stop_api, "name an existing group as socket_group, or none"},
 	{"writer", start_writer, stop_writer, ADVICE_THREADS},
 	{"waking", waking_start_push, waking_stop_push,

@@ -14,6 +14,7 @@
 #include "pomona/api/api.h"
 #include "pomona/config/config.h"
 #include "pomona/device/device.h"
+#include "pomona/enroll/enroll.h"
 #include "pomona/http/http.h"
 #include "pomona/net/net.h"
 #include "pomona/pki/authority.h"
@@ -43,6 +44,7 @@ struct server {
 	struct push *push;
 	bool is_push_running;
 	struct device *device;
+	struct enroll *enroll;
 	struct api *api;
 	struct http_listener *listeners[SERVER_LISTENER_COUNT]; /* NULL: the conf wants none */
 	struct expiry expiry;

@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "log_limit.h"
+#include "pomona/base/log_limit.h"
 #include "pomona/command/result.h"
 #include "pomona/device/device.h"
 #include "presence.h"

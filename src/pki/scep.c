@@ -124,14 +124,15 @@ static enum rc read_csr(struct scep_request *request, struct slice content, stru
 {
 	AUTO(ossl_request_free) X509_REQ *csr = NULL;
 	uint8_t signer_key[SHA256_BYTES];
-	enum rc rc = pki_csr_parse(content, &csr, err);
+	enum rc rc;
+
+	memcpy(signer_key, request->facts.key_sha256, SHA256_BYTES);
+	rc = pki_csr_parse(content, &csr, err);
 
 	if (rc == RC_OK)
 		rc = read_challenge(request, csr, err);
 	if (rc == RC_OK)
 		rc = pki_key_digest(X509_REQ_get0_pubkey(csr), request->facts.key_sha256, err);
-	if (rc == RC_OK)
-		rc = pki_key_digest(X509_get0_pubkey(request->signer), signer_key, err);
 	if (rc != RC_OK)
 		return rc;
 	request->facts.is_signed_by_own_key =
@@ -300,6 +301,8 @@ static enum rc read_outside(struct scep_request *request, const struct pki_signe
 {
 	enum rc rc = pki_signed_verify(message, envelope, err);
 
+	if (rc == RC_OK)
+		rc = pki_key_digest(X509_get0_pubkey(request->signer), request->facts.key_sha256, err);
 	if (rc == RC_OK && !pki_key_is_rsa(X509_get0_pubkey(request->signer)))
 		rc = err_set(err, RC_UNSUPPORTED, "the signer's key is not RSA: no reply can be encrypted to it");
 	if (rc == RC_OK)

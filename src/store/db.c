@@ -289,6 +289,14 @@ const char *query_str(const struct query *query, int column, struct arena *arena
 	return str;
 }
 
+void query_sha256(const struct query *query, int column, uint8_t out[static 32])
+{
+	struct slice bytes = query_bytes(query, column);
+
+	if (bytes.len == 32)
+		memcpy(out, bytes.ptr, bytes.len);
+}
+
 void query_copy(const struct query *query, int column, char *out, size_t size)
 {
 	struct slice bytes = slice_sub(query_bytes(query, column), 0, size - 1);

@@ -92,6 +92,8 @@ int64_t query_int(const struct query *query, int column);
 struct slice query_bytes(const struct query *query, int column);
 /* A C string in the arena; *is_short is set, never cleared, where memory is short. */
 const char *query_str(const struct query *query, int column, struct arena *arena, bool *is_short);
+/* A digest of 32 bytes; anything else, which the schema forbids, leaves `out` as it was. */
+void query_sha256(const struct query *query, int column, uint8_t out[static 32]);
 /* Cut to size - 1 bytes and terminated. */
 void query_copy(const struct query *query, int column, char *out, size_t size);
 

@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pomona/store/identity.h"
 
-#include <string.h>
-
 #include "txn.h"
-
-static void read_sha256(const struct query *query, int column, uint8_t out[static SHA256_BYTES])
-{
-	struct slice bytes = query_bytes(query, column); /* 32 of them: the schema checks */
-
-	if (bytes.len == SHA256_BYTES)
-		memcpy(out, bytes.ptr, SHA256_BYTES);
-}
 
 #define IDENTITY_COLUMNS \
 	"i.id, i.sha256, i.owner_id, i.issued_for, i.renewal_of, i.is_ours, i.not_before, i.not_after," \
@@ -20,7 +10,7 @@ static void read_sha256(const struct query *query, int column, uint8_t out[stati
 static void read_identity(const struct query *query, struct identity *identity_r)
 {
 	identity_r->id = query_int(query, 0);
-	read_sha256(query, 1, identity_r->sha256);
+	query_sha256(query, 1, identity_r->sha256);
 	identity_r->owner_id = query_int(query, 2);
 	query_copy(query, 3, identity_r->issued_for, sizeof(identity_r->issued_for));
 	identity_r->renewal_of = query_int(query, 4);
@@ -28,7 +18,7 @@ static void read_identity(const struct query *query, struct identity *identity_r
 	identity_r->not_before = query_int(query, 6);
 	identity_r->not_after = query_int(query, 7);
 	identity_r->revoked_at = query_int(query, 8);
-	read_sha256(query, 9, identity_r->chained_under);
+	query_sha256(query, 9, identity_r->chained_under);
 }
 
 enum rc identity_find(struct txn *txn, const uint8_t sha256[static SHA256_BYTES],

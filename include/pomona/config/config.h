@@ -25,6 +25,7 @@ enum config_push_priority {
 	CONFIG_PUSH_PRIORITY_1
 };
 
+enum config_switch { CONFIG_ON, CONFIG_OFF };
 enum config_role { CONFIG_ROLE_VIEWER, CONFIG_ROLE_OPERATOR, CONFIG_ROLE_ADMIN };
 
 enum { CONFIG_FILE_BYTES_MAX = 1048576, CONFIG_LINE_BYTES_MAX = 4096 };
@@ -64,6 +65,13 @@ struct config {
 		int64_t unenroll_fuse; /* automatic unenrollments an hour */
 		enum config_user_authenticate user_authenticate;
 	} device;
+	struct {
+		enum config_switch scep;   /* [enroll] */
+		char *scep_challenge_file; /* empty: none */
+		int64_t identity_days;
+		int64_t challenge_grace_s;
+		int64_t crl_valid_s;
+	} enroll;
 	struct {
 		char *listen;                 /* [admin] loopback by default; empty: none */
 		char *socket;                 /* Unix socket path; empty: none; default <state_dir>/admin.sock */

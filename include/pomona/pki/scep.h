@@ -57,9 +57,10 @@ struct scep_facts {
 	/* The certificate that signed the message, and that the reply is encrypted to. */
 	struct slice signer_der;
 	struct cert_facts signer;
+	uint8_t
+		key_sha256[SHA256_BYTES]; /* of the CSR's SubjectPublicKeyInfo; without a CSR the signer's */
 	/* PKCSReq, RenewalReq, UpdateReq: */
 	struct slice csr_der;
-	uint8_t key_sha256[SHA256_BYTES]; /* of the CSR's SubjectPublicKeyInfo */
 	bool is_signed_by_own_key; /* the signer's key is the CSR's: nothing but possession is proven */
 	struct slice challenge;    /* challengePassword, as UTF-8: a secret; empty: none */
 	/* GetCert, GetCRL, CertPoll: whose certificate; RFC 2253 and lower-case hex, as struct cert_facts has them */

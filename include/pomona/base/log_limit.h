@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef POMONA_DEVICE_LOG_LIMIT_H
-#define POMONA_DEVICE_LOG_LIMIT_H
+#ifndef POMONA_BASE_LOG_LIMIT_H
+#define POMONA_BASE_LOG_LIMIT_H
 
 /*
  * How many lines of a sort the log takes in a minute, so that a hostile client cannot fill the

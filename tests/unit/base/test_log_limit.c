@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "log_limit.h"
+#include "pomona/base/log_limit.h"
 
 static int take_many(struct log_limit *limit, int count, int64_t now_us)
 {

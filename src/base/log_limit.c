@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "log_limit.h"
+#include "pomona/base/log_limit.h"
 
 #include <pthread.h>
 #include <stdlib.h>

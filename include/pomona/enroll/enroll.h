@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POMONA_ENROLL_ENROLL_H
+#define POMONA_ENROLL_ENROLL_H
+
+/*
+ * How devices get in: SCEP (RFC 8894) and the list of revoked identities, served on the device listener to whoever
+ * comes, with or without a certificate.
+ * Threading: enroll_new/free: main. The rest: any thread.
+ */
+
+#include "pomona/base/clock.h"
+#include "pomona/base/err.h"
+#include "pomona/http/http.h"
+#include "pomona/pki/authority.h"
+#include "pomona/pki/scep.h"
+#include "pomona/store/store.h"
+
+enum { ENROLL_CHALLENGE_BYTES_MAX = SCEP_CHALLENGE_BYTES_MAX };
+
+struct enroll;
+
+struct enroll_settings { /* may change while serving */
+	bool is_scep_on;
+	char static_challenge[ENROLL_CHALLENGE_BYTES_MAX + 1]; /* "": none */
+	int64_t identity_valid_s;
+	int64_t challenge_grace_s; /* how long a challenge works again for the key that used it */
+	int64_t crl_valid_s;
+};
+
+struct enroll_params {
+	struct store *store; /* borrowed until enroll_free(), as the two that follow */
+	const struct clock *clock;
+	const struct authority *device_ca;
+	const struct enroll_settings *settings; /* copied */
+};
+
+enum rc enroll_new(const struct enroll_params *params, struct enroll **enroll_r, struct err *err)
+	MUST_USE;
+/* On the device listener; their ctx is the struct enroll. */
+const struct http_route *enroll_routes(size_t *count_r);
+void enroll_set_settings(struct enroll *enroll, const struct enroll_settings *settings);
+/* Logs how many lines of refusals were left out. */
+void enroll_report_hidden(struct enroll *enroll);
+
+struct enroll_stats {
+	uint64_t scep_issued;
+	uint64_t scep_repeated; /* the same certificate once more */
+	uint64_t scep_refused;
+};
+void enroll_stats(const struct enroll *enroll, struct enroll_stats *stats_r);
+/* Wipes the challenge. No request may be under way. */
+void enroll_free(struct enroll **enroll);
+
+#endif

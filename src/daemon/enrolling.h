@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POMONA_DAEMON_ENROLLING_H
+#define POMONA_DAEMON_ENROLLING_H
+
+/*
+ * What the conf says of enrolling, with the files that it names. Threading: main.
+ */
+
+#include "pomona/config/config.h"
+#include "pomona/enroll/enroll.h"
+
+/* Reads the challenge's file, whose last line break does not count. It holds a secret then: wipe it. */
+enum rc enrolling_settings(const struct config *config, struct enroll_settings *settings_r,
+	struct err *err) MUST_USE;
+
+#endif

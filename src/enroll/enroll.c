@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pomona/base/log.h"
+
+#define RETRY_AFTER_S "5"
+#define TEXT_PLAIN "text/plain; charset=UTF-8"
+
+static const struct http_route routes[] = {
+	{.method = "GET", .path = "/scep", .handle = scep_handle},
+	{.method = "POST", .path = "/scep", .body_max = scep_body_max, .handle = scep_handle},
+	/* Where clients look that were given a host alone (RFC 8894 4.1). */
+	{.method = "GET", .path = "/cgi-bin/pkiclient.exe", .handle = scep_handle},
+	{.method = "POST",
+		.path = "/cgi-bin/pkiclient.exe",
+		.body_max = scep_body_max,
+		.handle = scep_handle},
+	{.method = "GET", .path = "/crl", .handle = crl_handle},
+};
+
+const struct http_route *enroll_routes(size_t *count_r)
+{
+	*count_r = COUNT_OF(routes);
+	return routes;
+}
+
+enum rc enroll_new(const struct enroll_params *params, struct enroll **enroll_r, struct err *err)
+{
+	AUTO(enroll_free) struct enroll *enroll = calloc(1, sizeof(*enroll));
+	enum rc rc;
+
+	*enroll_r = NULL;
+	if (enroll == NULL)
+		return err_set(err, RC_NO_MEMORY, "enrolling");
+	(void)pthread_rwlock_init(&enroll->lock, NULL);
+	enroll->store = params->store;
+	enroll->clock = params->clock;
+	enroll->device_ca = params->device_ca;
+	enroll->settings = *params->settings;
+	enroll->refused_lines = log_limit_new(SCEP_REFUSAL_COUNT);
+	if (enroll->refused_lines == NULL)
+		return err_set(err, RC_NO_MEMORY, "enrolling");
+	rc = cert_read_facts(authority_cert_der(params->device_ca), &enroll->ca, err);
+	if (rc != RC_OK)
+		return rc;
+	*enroll_r = enroll;
+	enroll = NULL; /* moved to the caller */
+	return RC_OK;
+}
+
+struct enroll_settings enroll_settings(struct enroll *enroll)
+{
+	struct enroll_settings settings;
+
+	(void)pthread_rwlock_rdlock(&enroll->lock);
+	settings = enroll->settings;
+	(void)pthread_rwlock_unlock(&enroll->lock);
+	return settings;
+}
+
+void settings_wipe(struct enroll_settings *settings)
+{
+	explicit_bzero(settings, sizeof(*settings));
+}
+
+void enroll_set_settings(struct enroll *enroll, const struct enroll_settings *settings)
+{
+	(void)pthread_rwlock_wrlock(&enroll->lock);
+	enroll->settings = *settings;
+	(void)pthread_rwlock_unlock(&enroll->lock);
+}
+
+void enroll_fail(struct http_request *request, const struct err *err)
+{
+	log_error("enrolling_failed", LOG_STR("request", http_request_id(request)),
+		LOG_STR("path", http_request_path(request)), LOG_STR("error", err->text));
+	http_reply_header(request, "Retry-After", RETRY_AFTER_S);
+	enroll_say(request, 503, "come again later");
+}
+
+void enroll_say(struct http_request *request, unsigned status, const char *text)
+{
+	http_reply_copy(request, status, TEXT_PLAIN, slice_of_str(text));
+}
+
+void enroll_report_hidden(struct enroll *enroll)
+{
+	int64_t now_us = clock_monotonic_us(enroll->clock);
+
+	for (unsigned i = 0; i < SCEP_REFUSAL_COUNT; i++) {
+		uint64_t hidden = log_limit_hidden(enroll->refused_lines, i, now_us);
+
+		if (hidden > 0)
+			log_warning("scep_refusals_not_logged",
+				LOG_STR("reason", scep_refusal_name((enum scep_refusal)i)), LOG_INT("count", hidden));
+	}
+}
+
+void enroll_stats(const struct enroll *enroll, struct enroll_stats *stats_r)
+{
+	*stats_r = (struct enroll_stats){
+		.scep_issued = atomic_load(&enroll->scep_issued),
+		.scep_repeated = atomic_load(&enroll->scep_repeated),
+		.scep_refused = atomic_load(&enroll->scep_refused),
+	};
+}
+
+void enroll_free(struct enroll **enroll)
+{
+	if (*enroll == NULL)
+		return;
+	log_limit_free(&(*enroll)->refused_lines);
+	(void)pthread_rwlock_destroy(&(*enroll)->lock);
+	settings_wipe(&(*enroll)->settings);
+	free(*enroll);
+	*enroll = NULL;
+}

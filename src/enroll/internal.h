@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POMONA_ENROLL_INTERNAL_H
+#define POMONA_ENROLL_INTERNAL_H
+
+/*
+ * What the files of this room share.
+ * Threading: any thread.
+ */
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "pomona/base/log_limit.h"
+#include "pomona/enroll/enroll.h"
+#include "scep_decide.h"
+
+struct enroll {
+	struct store *store;
+	const struct clock *clock;
+	const struct authority *device_ca;
+	struct cert_facts ca;
+	pthread_rwlock_t lock; /* settings */
+	struct enroll_settings settings;
+	struct log_limit *refused_lines; /* one slot a scep_refusal */
+	atomic_uint_fast64_t scep_issued, scep_repeated, scep_refused;
+};
+
+/* A copy, which holds a secret: settings_wipe() it. */
+struct enroll_settings enroll_settings(struct enroll *enroll);
+void settings_wipe(struct enroll_settings *settings);
+
+/* 503 with Retry-After; the fault goes to the log alone. */
+void enroll_fail(struct http_request *request, const struct err *err);
+/* A short text, with the status. */
+void enroll_say(struct http_request *request, unsigned status, const char *text);
+
+/* scep.c */
+size_t scep_body_max(const struct http_request *request, void *enroll);
+void scep_handle(struct http_request *request, void *ctx);
+
+/* crl.c */
+void crl_handle(struct http_request *request, void *ctx);
+/* Appends the list of revoked identities as it stands now. CRL_BYTES_MAX is a bound for `out`. */
+enum { CRL_BYTES_MAX = 8388608 };
+enum rc crl_make(struct enroll *enroll, struct buf *out, struct err *err) MUST_USE;
+
+#endif

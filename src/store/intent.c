@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pomona/store/intent.h"
+
+#include "txn.h"
+
+static enum rc check(const struct intent_new *intent, struct err *err)
+{
+	const struct {
+		const char *what;
+		struct slice text;
+		size_t max;
+	} texts[] = {
+		{"device id", intent->device_id, ENROLLMENT_DEVICE_ID_BYTES_MAX},
+		{"serial number", intent->serial_number, INTENT_NAME_BYTES_MAX},
+		{"user name", intent->user_name, INTENT_NAME_BYTES_MAX},
+		{"maker", intent->created_by, INTENT_NAME_BYTES_MAX},
+	};
+	enum rc rc = RC_OK;
+
+	if (intent->way < INTENT_CHALLENGE || intent->way >= INTENT_WAY_END)
+		return err_set(err, RC_INTERNAL, "no such way to enroll: %d", (int)intent->way);
+	for (size_t i = 0; rc == RC_OK && i < COUNT_OF(texts); i++)
+		rc = bytes_check(texts[i].what, texts[i].text, texts[i].max, err);
+	return rc;
+}
+
+enum rc intent_add(struct txn *txn, const struct intent_new *intent, int64_t *id_r, struct err *err)
+{
+	AUTO(query_end) struct query query = {0};
+	struct slice challenge = {.ptr = NULL};
+	enum rc rc = check(intent, err);
+
+	if (intent->challenge_sha256 != NULL)
+		challenge = slice_of(intent->challenge_sha256, SHA256_BYTES);
+	if (rc == RC_OK)
+		rc = QUERY(&query, txn, err,
+			"INSERT INTO intent (way, challenge_sha256, device_id, serial_number, user_name, created_by,"
+			" created_at, expires_at) VALUES (?1, nullif(?2, x''), ?3, ?4, ?5, ?6, ?7, ?8)"
+			" ON CONFLICT DO NOTHING RETURNING id",
+			V_INT(intent->way), V_BLOB(challenge), V_TEXT(intent->device_id), V_TEXT(intent->serial_number),
+			V_TEXT(intent->user_name), V_TEXT(intent->created_by), V_INT(txn->now),
+			V_INT(intent->expires_at));
+	if (rc == RC_OK)
+		rc = query_row(&query, "intent", err);
+	if (rc == RC_NOT_FOUND)
+		return err_set(err, RC_EXISTS, "this challenge is another's");
+	if (rc == RC_OK)
+		*id_r = query_int(&query, 0);
+	return rc;
+}
+
+enum rc intent_find_by_challenge(struct txn *txn,
+	const uint8_t challenge_sha256[static SHA256_BYTES], struct intent *intent_r, struct err *err)
+{
+	AUTO(query_end) struct query query = {0};
+	enum rc rc = QUERY(&query, txn, err,
+		"SELECT id, way, device_id, created_at, expires_at, used_at, key_sha256, identity_id"
+		" FROM intent WHERE challenge_sha256 = ?1",
+		V_SHA256(challenge_sha256));
+
+	if (rc == RC_OK)
+		rc = query_row(&query, "challenge", err);
+	if (rc != RC_OK)
+		return rc;
+	*intent_r = (struct intent){
+		.id = query_int(&query, 0),
+		.way = (enum intent_way)query_int(&query, 1),
+		.created_at = query_int(&query, 3),
+		.expires_at = query_int(&query, 4),
+		.used_at = query_int(&query, 5),
+		.identity_id = query_int(&query, 7),
+	};
+	query_copy(&query, 2, intent_r->device_id, sizeof(intent_r->device_id));
+	query_sha256(&query, 6, intent_r->key_sha256);
+	return RC_OK;
+}
+
+enum rc intent_use(struct txn *txn, int64_t id, const uint8_t key_sha256[static SHA256_BYTES],
+	int64_t identity_id, struct err *err)
+{
+	enum rc rc = DO(txn, err,
+		"UPDATE intent SET used_at = ?2, key_sha256 = ?3, identity_id = ?4 WHERE id = ?1 AND used_at = 0",
+		V_INT(id), V_INT(txn->now), V_SHA256(key_sha256), V_INT(identity_id));
+
+	if (rc == RC_OK && txn_changes(txn) == 0)
+		return err_set(err, RC_EXISTS, "the challenge was used before");
+	return rc;
+}
+
+enum rc scep_transaction_find(struct txn *txn, const uint8_t key_sha256[static SHA256_BYTES],
+	struct slice transaction_id, int64_t *identity_id_r, struct err *err)
+{
+	AUTO(query_end) struct query query = {0};
+	enum rc rc = QUERY(&query, txn, err,
+		"SELECT identity_id FROM scep_transaction WHERE key_sha256 = ?1 AND transaction_id = ?2",
+		V_SHA256(key_sha256), V_TEXT(transaction_id));
+
+	if (rc == RC_OK)
+		rc = query_row(&query, "transaction", err);
+	if (rc == RC_OK)
+		*identity_id_r = query_int(&query, 0);
+	return rc;
+}
+
+enum rc scep_transaction_keep(struct txn *txn, const uint8_t key_sha256[static SHA256_BYTES],
+	struct slice transaction_id, int64_t identity_id, struct err *err)
+{
+	enum rc rc = bytes_check("transaction id", transaction_id, INTENT_TRANSACTION_ID_BYTES_MAX, err);
+
+	if (rc != RC_OK)
+		return rc;
+	return DO(txn, err,
+		"INSERT OR REPLACE INTO scep_transaction (key_sha256, transaction_id, identity_id)"
+		" VALUES (?1, ?2, ?3)",
+		V_SHA256(key_sha256), V_TEXT(transaction_id), V_INT(identity_id));
+}

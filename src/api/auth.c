@@ -143,7 +143,7 @@ static void log_denied(struct api *api, const struct http_request *request,
 		atomic_fetch_add(&denied->silently, 1);
 		return;
 	}
-	log_warning("admin_denied", LOG_STR("reason", denials[caller->denial].name),
+	log_audit("admin_denied", LOG_STR("reason", denials[caller->denial].name),
 		LOG_STR("who", caller->who), LOG_STR("token", caller->token.name),
 		LOG_STR("method", http_request_method(request)), LOG_STR("path", http_request_path(request)),
 		LOG_STR("peer", http_request_peer(request)), LOG_STR("request", http_request_id(request)),

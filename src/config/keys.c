@@ -35,6 +35,8 @@ static const struct config_key keys[] = {
 		HELP("How often the times at which devices were last seen are written.")),
 	KEY(server, drain_s, INTEGER(0, 600, "10", "s"),
 		HELP("How long a stop waits for requests that are under way.")),
+	KEY(server, core_dumps, CHOICE("no|yes", "no"),
+		HELP("Whether a crash may leave a core dump, which holds the keys; debuggers may attach, too.")),
 
 	KEY(device, listen, TYPE(ADDRESS, "0.0.0.0:8443"),
 		HELP("Address and port for devices, with TLS; [::]:8443 for IPv6.")),
@@ -87,7 +89,9 @@ static const struct config_key keys[] = {
 
 	KEY(admin, listen, TYPE(ADDRESS, "127.0.0.1:8080"), EMPTY_ALLOWED,
 		HELP("Address and port of the admin API and web pages, without TLS: loopback; empty for none.")),
-	KEY(admin, socket, TYPE(PATH, CONFIG_STATE_DIR "/admin.sock"), EMPTY_ALLOWED,
+	KEY(admin, allow_remote_plain, CHOICE("no|yes", "no"),
+		HELP("Whether listen may be another address: tokens then cross the network in clear.")),
+	KEY(admin, socket, TYPE(PATH, "/run/pomona/admin.sock"), EMPTY_ALLOWED,
 		HELP("Unix socket of the admin API, which pomonactl uses; empty for none.")),
 	KEY(admin, socket_group, TYPE(TEXT, ""), EMPTY_ALLOWED,
 		HELP(

@@ -223,15 +223,30 @@ static void check_port(struct loading *loading, const char *section, const char 
 			"[%s] %s: %s: want a port from 1 to 65535", section, name, address);
 }
 
-/* What only several keys together can tell. */
-static void check_together(struct loading *loading)
+static void check_admin(struct loading *loading)
 {
 	const struct config *config = loading->config;
+	struct slice host;
+	uint16_t port;
 
 	if (strlen(config->admin.socket) > CONFIG_SOCKET_PATH_BYTES_MAX)
 		fault(loading, line_of(loading, "admin", "socket"), RC_INVALID,
 			"[admin] socket: %s: longer than the %d bytes that a socket's path may have",
 			config->admin.socket, CONFIG_SOCKET_PATH_BYTES_MAX);
+	if (config->admin.allow_remote_plain == CONFIG_NO &&
+		config_address_split(config->admin.listen, &host, &port) && !config_host_is_loopback(host))
+		fault(loading, line_of(loading, "admin", "listen"), RC_INVALID,
+			"[admin] listen: %s is no loopback address, and without TLS tokens would cross the network in "
+			"clear; allow_remote_plain = yes allows it",
+			config->admin.listen);
+}
+
+/* What only several keys together can tell. */
+static void check_together(struct loading *loading)
+{
+	const struct config *config = loading->config;
+
+	check_admin(loading);
 	if (config->device.body_bytes_total_max < config->device.result_bytes_max)
 		fault(loading, line_of(loading, "device", "body_bytes_total_max"), RC_INVALID,
 			"[device] body_bytes_total_max: want at least result_bytes_max, which is %lld",

@@ -2,8 +2,10 @@
 #include "internal.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "pomona/base/codec.h"
 
@@ -163,6 +165,23 @@ static bool split_address(struct slice value, struct slice *host_r, uint16_t *po
 bool config_address_split(const char *address, struct slice *host_r, uint16_t *port_r)
 {
 	return split_address(slice_of_str(address), host_r, port_r);
+}
+
+bool config_host_is_loopback(struct slice host)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	if (host.len == 0 || host.len >= sizeof(text))
+		return false;
+	memcpy(text, host.ptr, host.len);
+	text[host.len] = '\0';
+	if (inet_pton(AF_INET, text, &v4) == 1)
+		return ntohl(v4.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET;
+	if (inet_pton(AF_INET6, text, &v6) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&v6);
+	return strcasecmp(text, "localhost") == 0;
 }
 
 static enum rc set_address(void *field, const struct config_key *key, struct slice value,

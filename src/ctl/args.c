@@ -9,6 +9,7 @@ const struct option ctl_global_options[] = {
 	{"--socket", true},
 	{"--url", true},
 	{"--token-file", true},
+	{"--allow-plain", false},
 	{"--ca", true},
 	{"--json", false},
 	{"--help", false},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ctl.h"
@@ -31,6 +32,18 @@ static void target_fini(struct target *target)
 	buf_fini(&target->ca);
 }
 
+/* As ssh has it: one's own file must be for oneself; for another's file somebody else answers. */
+static int check_token_file(const struct ctl *ctl)
+{
+	struct stat file;
+
+	if (strcmp(ctl->token_file, "-") == 0 || stat(ctl->token_file, &file) != 0 ||
+		!S_ISREG(file.st_mode) || file.st_uid != geteuid() || (file.st_mode & (S_IRWXG | S_IRWXO)) == 0)
+		return 0;
+	return ctl_fail(ctl, EX_NOINPUT, "%s has mode %04o, so others may use the token: chmod 600 %s",
+		ctl->token_file, (unsigned)(file.st_mode & 07777), ctl->token_file);
+}
+
 static int read_token(const struct ctl *ctl, struct target *target)
 {
 	const char *token = getenv(CTL_TOKEN_VARIABLE);
@@ -42,7 +55,9 @@ static int read_token(const struct ctl *ctl, struct target *target)
 	}
 	if (buf_reserve(&target->token, TOKEN_FILE_BYTES_MAX) == NULL)
 		return ctl_fail(ctl, EX_OSERR, "too little memory");
-	status = ctl_read_file(ctl, ctl->token_file, &target->token);
+	status = check_token_file(ctl);
+	if (status == 0)
+		status = ctl_read_file(ctl, ctl->token_file, &target->token);
 	if (status == 0)
 		while (target->token.len > 0 && target->token.ptr[target->token.len - 1] <= ' ')
 			target->token.len--;
@@ -51,9 +66,15 @@ static int read_token(const struct ctl *ctl, struct target *target)
 
 static int find_over_tcp(const struct ctl *ctl, struct target *target)
 {
-	int status = read_token(ctl, target);
+	int status;
 
 	target->url = ctl->url;
+	if (!ctl->is_plain_allowed && url_carries_in_clear(ctl->url))
+		return ctl_usage(ctl,
+			"%s would carry the token over the network in clear: use https, or a tunnel to a loopback address; "
+			"--allow-plain does it all the same",
+			ctl->url);
+	status = read_token(ctl, target);
 	if (status == 0 && target->token.len == 0)
 		return ctl_usage(ctl, "--url wants a token: --token-file FILE or the variable %s",
 			CTL_TOKEN_VARIABLE);

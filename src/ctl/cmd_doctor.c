@@ -106,8 +106,10 @@ int cmd_doctor(struct ctl *ctl, const struct args *args)
 		return ctl_fail(ctl, EX_OSERR, "too little memory");
 	if (is_here)
 		look_at_conf(&doctor);
-	if (doctor.config != NULL)
+	if (doctor.config != NULL) {
 		doctor_look_at_files(&doctor);
+		doctor_look_at_socket(&doctor);
+	}
 	if (doctor.config != NULL || !is_here || ctl->socket != NULL)
 		doctor_look_at_server(&doctor);
 	if (doctor.config != NULL)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <grp.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include "pomona/config/config.h"
 
 enum { DIR_MODE = 0700, KEY_FILE_BYTES_MAX = 1024 * 1024 };
+
+#define SERVICE_GROUP "pomona" /* as conf/pomona.sysusers makes it */
 
 /* --- paths */
 
@@ -236,6 +239,8 @@ int cmd_init(struct ctl *ctl, const struct args *args)
 		return ctl_usage(ctl, "--tls-cert and --tls-key go together");
 	if (init_paths_set(&init, dir, args_get(args, "--conf"), tls_cert, tls_key, &err) != RC_OK)
 		return ctl_usage(ctl, "%s", err.text);
+	if (init_is_service(&init) && getgrnam(SERVICE_GROUP) != NULL)
+		init.socket_group = SERVICE_GROUP;
 	if (file_is_there(init.paths.conf))
 		return tell_already(ctl, &init);
 	return run_steps(ctl, &init);

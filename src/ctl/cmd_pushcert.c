@@ -176,12 +176,55 @@ int cmd_pushcert_list(struct ctl *ctl, const struct args *args)
 	return api_show(ctl, "GET", "/api/v1/pushcerts", print_list);
 }
 
+/* How many have this topic; what the server does not list is its to refuse. */
+static int count_of_topic(const struct ctl *ctl, const char *topic, int64_t *count_r)
+{
+	struct answer answer;
+	const int status = api_call(ctl, "GET", "/api/v1/pushcerts", slice_of(NULL, 0), &answer);
+	const struct json_value *rows = json_get(answer.json, "pushcerts");
+
+	*count_r = 0;
+	for (size_t i = 0; status == 0 && i < json_count(rows); i++)
+		if (slice_is_str(json_string(json_get(json_at(rows, i), "topic")), topic))
+			*count_r = json_integer(json_get(json_at(rows, i), "enrollments"));
+	answer_fini(&answer);
+	return status;
+}
+
+static int confirm_remove(const struct ctl *ctl, const struct args *args)
+{
+	const char *topic = args->words[0];
+	char question[256];
+	int64_t count = 0;
+	int status;
+
+	if (args_get(args, "--yes") != NULL)
+		return 0;
+	status = count_of_topic(ctl, topic, &count);
+	if (status != 0 || count == 0)
+		return status;
+	(void)snprintf(question, sizeof(question),
+		"%" PRId64 " enrollments need this certificate, and would not be woken any more. Remove it?",
+		count);
+	if (ctl_confirm(ctl, question))
+		return 0;
+	return ctl_fail(ctl, CTL_REFUSED,
+		"%s: %" PRId64
+		" enrollments need it, and would not be woken any more: nothing was removed; --yes "
+		"removes it all the same",
+		topic, count);
+}
+
 int cmd_pushcert_remove(struct ctl *ctl, const struct args *args)
 {
 	char path[API_PATH_BYTES_MAX];
+	int status;
 
 	if (!api_path(path, "/api/v1/pushcerts/", args->words[0], ""))
 		return ctl_usage(ctl, "the topic is too long");
+	status = confirm_remove(ctl, args);
+	if (status != 0)
+		return status;
 	return api_show(ctl, "DELETE", path, print_list);
 }
 

@@ -194,6 +194,7 @@ static void print(const struct ctl *ctl, const struct json_value *json)
 	print_writer(ctl, json_get(json, "writer"));
 	print_listener(ctl, json_get(json, "listeners"), "device", "device listener");
 	print_listener(ctl, json_get(json, "listeners"), "admin", "admin listener");
+	print_listener(ctl, json_get(json, "listeners"), "admin_socket", "admin socket");
 }
 
 int cmd_status(struct ctl *ctl, const struct args *args)

@@ -26,6 +26,7 @@ static const struct option push_options[] = {{"--all", false}, {"--filter", true
 	{"--urgent", false}};
 static const struct option token_options[] = {{"--role", true}, {"--expires", true}};
 static const struct option pushcert_options[] = {{"--password-file", true}, {"--force", false}};
+static const struct option remove_options[] = {{"--yes", false}};
 
 static const struct option backup_options[] = {{"--force", false}};
 static const struct option restore_options[] = {{"--master-key", true}};
@@ -66,8 +67,8 @@ static const struct command table[] = {
 		OPTIONS(pushcert_options), WORDS(1, 2), .run = cmd_pushcert_set},
 	{"pushcert", "list", "", "the push certificates, and topics that have none", NULL, 0, WORDS(0, 0),
 		.run = cmd_pushcert_list},
-	{"pushcert", "remove", "TOPIC", "forget a push certificate", NULL, 0, WORDS(1, 1),
-		.run = cmd_pushcert_remove},
+	{"pushcert", "remove", "TOPIC [--yes]", "forget a push certificate; asks where devices need it",
+		OPTIONS(remove_options), WORDS(1, 1), .run = cmd_pushcert_remove},
 	{"pushcert", "test", "ID", "send one push and explain the answer", NULL, 0, WORDS(1, 1),
 		.run = cmd_pushcert_test},
 	{"refusals", NULL, "[--limit N]", "the latest messages that were refused, why, and what to do",
@@ -171,6 +172,7 @@ void commands_print_help(FILE *out)
 		"  --url URL          the admin API over TCP instead, with a token:\n"
 		"  --token-file FILE  the token; or the variable " CTL_TOKEN_VARIABLE
 		"\n"
+		"  --allow-plain      send it over http to another machine, which all in between can read\n"
 		"  --ca FILE          who signed the certificate of an https URL (PEM)\n"
 		"  --json             print what the API answers, for programs\n"
 		"\nexit status: 0 done; 1 refused, the reason is told; 64 wrong usage; 65 a file holds\n"

@@ -40,6 +40,17 @@ int ctl_fail(const struct ctl *ctl, int status, const char *format, ...)
 	return status;
 }
 
+bool ctl_confirm(const struct ctl *ctl, const char *question)
+{
+	char answer[16] = "";
+
+	if (!isatty(STDIN_FILENO))
+		return false;
+	fprintf(ctl->err, "%s [y/N] ", question);
+	(void)fflush(ctl->err);
+	return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
 static enum rc read_stdin(struct buf *out, struct err *err)
 {
 	uint8_t block[16384];

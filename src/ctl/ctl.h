@@ -62,6 +62,7 @@ struct ctl {
 	const char *program;
 	const char *conf, *socket, *url, *token_file, *ca_file;
 	bool is_json;
+	bool is_plain_allowed; /* a token may go over the network without TLS */
 	FILE *out, *err;
 	int64_t now; /* UNIX seconds */
 };
@@ -102,7 +103,13 @@ int ctl_read_file(const struct ctl *ctl, const char *path, struct buf *out) MUST
 int ctl_read_password(const struct ctl *ctl, const char *path, struct buf *out) MUST_USE;
 int ctl_ask_password(const struct ctl *ctl, const char *prompt, struct buf *out) MUST_USE;
 
+/* Asks on the terminal, "y" is yes; where there is none, false. */
+bool ctl_confirm(const struct ctl *ctl, const char *question);
+
 /* --- the API */
+
+/* Does what is sent to this URL cross a network without TLS? */
+bool url_carries_in_clear(const char *url);
 
 struct answer {
 	unsigned status;

@@ -37,6 +37,8 @@ void doctor_find_end(struct doctor *doctor, const char *what, const char *subjec
 
 /* What the conf names on this machine. */
 void doctor_look_at_files(struct doctor *doctor);
+/* Who can reach the admin socket. */
+void doctor_look_at_socket(struct doctor *doctor);
 /* What the daemon says of itself; and where it does not answer, its database. */
 void doctor_look_at_server(struct doctor *doctor);
 /* Whether a connection to the push server, or to the proxy on the way to it, comes about. */

@@ -29,6 +29,7 @@ struct init_paths {
 
 struct init {
 	const char *hostname;
+	const char *socket_group; /* NULL: none is written */
 	bool is_tls_given;
 	struct init_paths paths;
 	int64_t now;
@@ -41,6 +42,8 @@ struct init {
 /* Fills paths; makes nothing. `conf`, `tls_cert`, `tls_key` may be NULL. */
 enum rc init_paths_set(struct init *init, const char *dir, const char *conf, const char *tls_cert,
 	const char *tls_key, struct err *err) MUST_USE;
+/* Is it the conf that the service starts with, rather than one in a folder of somebody's own? */
+bool init_is_service(const struct init *init);
 /* Appends the conf: every key, with its help, the required ones set. */
 void init_conf_write(const struct init *init, struct buf *out);
 /* Would the conf be loaded? Tells before anything is made. */

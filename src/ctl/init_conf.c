@@ -13,6 +13,11 @@ static const char head[] =
 	"# The configuration of pomonad, made by `pomonactl init`. Keys that are commented out have the\n"
 	"# value shown. `pomonad -t -c FILE` checks a file.\n";
 
+bool init_is_service(const struct init *init)
+{
+	return strcmp(init->paths.conf, CTL_CONF_DEFAULT) == 0;
+}
+
 /* What init knows of a key; NULL: its default will do. */
 static const char *value_of(const struct init *init, const struct config_key *key)
 {
@@ -23,6 +28,9 @@ static const char *value_of(const struct init *init, const struct config_key *ke
 		{"server", "state_dir", init->paths.dir},
 		{"device", "tls_certificate", init->paths.tls_cert},
 		{"device", "tls_key", init->paths.tls_key},
+		/* The default's folder is made for the service; who tries it out has a folder of his own. */
+		{"admin", "socket", init_is_service(init) ? NULL : "${state_dir}/admin.sock"},
+		{"admin", "socket_group", init->socket_group},
 	};
 
 	for (size_t i = 0; i < COUNT_OF(values); i++)

@@ -19,6 +19,7 @@ static void take_globals(struct ctl *ctl, const struct args *args)
 	ctl->url = or_default(args_get(args, "--url"), ctl->url);
 	ctl->token_file = or_default(args_get(args, "--token-file"), ctl->token_file);
 	ctl->ca_file = or_default(args_get(args, "--ca"), ctl->ca_file);
+	ctl->is_plain_allowed = ctl->is_plain_allowed || args_get(args, "--allow-plain") != NULL;
 	ctl->is_json = ctl->is_json || args_get(args, "--json") != NULL;
 }
 

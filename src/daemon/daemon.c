@@ -67,6 +67,7 @@ static int serve(struct server *server)
 	log_set_level(server->config->server.log_level);
 	log_info("starting", LOG_STR("version", POMONA_VERSION), LOG_INT("pid", getpid()),
 		LOG_STR("conf", server->conf_path), LOG_STR("state_dir", server->config->server.state_dir));
+	host_confine(server->config);
 	host_raise_limits(server->config);
 	status = server_start(server);
 	if (status != EX_OK)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "pomona/base/file.h"
@@ -98,6 +99,21 @@ enum rc host_socket_group(const struct config *config, gid_t *gid_r, struct err 
 		return err_set(err, RC_NOT_FOUND, "[admin] socket_group: there is no group \"%s\"", name);
 	*gid_r = group.gr_gid;
 	return RC_OK;
+}
+
+void host_confine(const struct config *config)
+{
+	const struct rlimit none = {.rlim_cur = 0, .rlim_max = 0};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		log_warning("not_confined", LOG_STR("what", "no_new_privs"),
+			LOG_STR("error", strerrordesc_np(errno)));
+	if (config->server.core_dumps == CONFIG_YES)
+		return;
+	/* A core pattern that is a pipe heeds no limit, but does heed the flag. */
+	if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		log_warning("not_confined", LOG_STR("what", "core_dumps"),
+			LOG_STR("error", strerrordesc_np(errno)));
 }
 
 void host_raise_limits(const struct config *config)

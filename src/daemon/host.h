@@ -5,7 +5,7 @@
 /*
  * What the conf names that lies outside of it: the TLS certificate and its key, the push server's
  * CAs, the socket's group; and the limits that the system sets us. Threading: any thread but
- * host_raise_limits(): main.
+ * host_confine() and host_raise_limits(): main.
  */
 
 #include <sys/types.h>
@@ -35,6 +35,12 @@ enum rc host_push_ca_read(const struct config *config, struct buf *pem, struct e
 
 /* (gid_t)-1 where the conf names no group. RC_NOT_FOUND. */
 enum rc host_socket_group(const struct config *config, gid_t *gid_r, struct err *err) MUST_USE;
+
+/*
+ * What no configuration of the service manager has to be trusted for: no new privileges, and, unless
+ * the conf says otherwise, no core dumps and no other process of our user that reads our memory.
+ */
+void host_confine(const struct config *config);
 
 /* As many descriptors as we may have; warns where the conf wants more connections than that. */
 void host_raise_limits(const struct config *config);

@@ -27,6 +27,12 @@ static const char *const names[SERVER_LISTENER_COUNT] = {
 	[SERVER_LISTENER_SOCKET] = "admin_socket",
 };
 
+static void log_passed(const struct passed_socket *passed, enum server_listener which)
+{
+	log_info("listening", LOG_STR("name", names[which]), LOG_STR("address", passed->address),
+		LOG_STR("socket", "passed"));
+}
+
 /* The conf's address with the port that it came to be. */
 static void log_listening(const struct server *server, enum server_listener which,
 	const char *address)
@@ -90,13 +96,20 @@ static enum rc start_one(struct server *server, enum server_listener which,
 	struct http_listener_params *params, struct err *err)
 {
 	const char *address = params->unix_path != NULL ? params->unix_path : params->address;
+	struct passed_socket *passed = &server->passed[which];
 	enum rc rc;
 
 	params->name = names[which];
+	params->is_passed = passed->is_there;
+	params->passed_fd = passed->fd;
+	passed->is_there = false;
 	rc = http_listener_start(params, &server->listeners[which], err);
 	if (rc != RC_OK)
 		return err_context(err, "the %s listener", names[which]);
-	log_listening(server, which, address);
+	if (params->is_passed)
+		log_passed(passed, which);
+	else
+		log_listening(server, which, address);
 	return RC_OK;
 }
 
@@ -104,7 +117,7 @@ static enum rc start_admin(struct server *server, struct err *err)
 {
 	struct http_listener_params params = admin_params(server);
 
-	if (server->config->admin.listen[0] == '\0')
+	if (server->config->admin.listen[0] == '\0' && !server->passed[SERVER_LISTENER_ADMIN].is_there)
 		return RC_OK;
 	params.address = server->config->admin.listen;
 	return start_one(server, SERVER_LISTENER_ADMIN, &params, err);
@@ -114,7 +127,7 @@ static enum rc start_socket(struct server *server, struct err *err)
 {
 	struct http_listener_params params = admin_params(server);
 
-	if (server->config->admin.socket[0] == '\0')
+	if (server->config->admin.socket[0] == '\0' && !server->passed[SERVER_LISTENER_SOCKET].is_there)
 		return RC_OK;
 	params.unix_path = server->config->admin.socket;
 	params.unix_mode = SOCKET_MODE;
@@ -163,7 +176,7 @@ enum rc server_listeners_start(struct server *server, struct err *err)
 	if (rc != RC_OK)
 		return rc;
 	api_set_listeners(server->api, server->listeners[SERVER_LISTENER_DEVICE],
-		server->listeners[SERVER_LISTENER_ADMIN]);
+		server->listeners[SERVER_LISTENER_ADMIN], server->listeners[SERVER_LISTENER_SOCKET]);
 	return RC_OK;
 }
 
@@ -194,7 +207,7 @@ void server_listeners_drain(struct server *server)
 
 void server_listeners_stop(struct server *server)
 {
-	api_set_listeners(server->api, NULL, NULL);
+	api_set_listeners(server->api, NULL, NULL, NULL);
 	for (size_t i = 0; i < SERVER_LISTENER_COUNT; i++)
 		if (server->listeners[i] != NULL)
 			http_listener_stop(&server->listeners[i]);

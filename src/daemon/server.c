@@ -57,6 +57,29 @@ struct device_settings server_device_settings(const struct config *config)
 	};
 }
 
+/* Which of the listeners may be passed, and how they are called then. */
+static const struct passed_name passed_names[SERVER_LISTENER_COUNT] = {
+	[SERVER_LISTENER_DEVICE] = {.name = "device"},
+	[SERVER_LISTENER_ADMIN] = {.name = "admin", .is_plain_admin = true},
+	[SERVER_LISTENER_SOCKET] = {.name = "admin-unix", .is_unix = true},
+};
+
+static enum rc start_passed(struct server *server, struct err *err)
+{
+	const struct passed_params params = {
+		.names = passed_names,
+		.count = COUNT_OF(passed_names),
+		.is_remote_plain_allowed = server->config->admin.allow_remote_plain == CONFIG_YES,
+	};
+
+	return passed_take(&params, server->passed, err);
+}
+
+static void stop_passed(struct server *server)
+{
+	passed_close(server->passed, COUNT_OF(server->passed));
+}
+
 static enum rc start_keyring(struct server *server, struct err *err)
 {
 	return keyring_load(server->config->server.master_key, &server->keyring, err);
@@ -252,6 +275,8 @@ static const struct stage {
 	void (*stop)(struct server *server);
 	const char *advice;
 } stages[] = {
+	{"passed sockets", start_passed, stop_passed,
+		"correct the .socket units: FileDescriptorName= and ListenStream= (pomonad(8))"},
 	{"master key", start_keyring, stop_keyring, ADVICE_INIT},
 	{"database", start_store, stop_store, ADVICE_INIT},
 	{"device CA", start_device_ca, stop_device_ca, ADVICE_INIT},

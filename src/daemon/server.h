@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "chores.h"
+#include "passed.h"
 #include "pomona/api/api.h"
 #include "pomona/config/config.h"
 #include "pomona/device/device.h"
@@ -34,6 +35,7 @@ struct server {
 	struct config *config; /* as it was at the start: a reload applies its keys, and keeps none */
 	int signal_fd;         /* borrowed: see control.h */
 	gid_t socket_gid;
+	struct passed_socket passed[SERVER_LISTENER_COUNT]; /* those that no listener has taken yet */
 	struct keyring *keyring;
 	struct store *store;
 	bool is_writer_running;

@@ -17,7 +17,9 @@ enum MHD_Result connection_is_welcome(void *cls, const struct sockaddr *address,
 	size_t cell;
 
 	(void)address_len;
-	if (atomic_load_explicit(&listener->is_quiescing, memory_order_relaxed))
+	/* A socket that was passed has been given back: who comes now was taken from its queue before. */
+	if (atomic_load_explicit(&listener->is_quiescing, memory_order_relaxed) &&
+		!listener->params.is_passed)
 		return MHD_NO;
 	if (listener->gate == NULL || !gate_cell(listener->gate, address, &cell))
 		return MHD_YES;
@@ -179,8 +181,7 @@ static enum MHD_Result handle(struct http_request *request)
 	const struct http_route *route = request->match.route;
 
 	request->phase = REQUEST_HANDLING;
-	request->is_counted = true;
-	(void)atomic_fetch_add(&request->connection->listener->requests_now, 1);
+	request_count(request);
 	route->handle(request, request->match.room->ctx);
 	/* Deferred: the request is another thread's by now, but for its phase. */
 	return request->phase == REQUEST_DEFERRED ? MHD_YES : reply_queue(request);

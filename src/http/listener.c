@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "private.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,9 +122,13 @@ static enum rc copy_params(struct http_listener *listener,
 	if (params->clock == NULL)
 		listener->params.clock = clock_system();
 	listener->name = strdup(params->name);
-	if (params->unix_path != NULL)
+	listener->is_unix = params->unix_path != NULL;
+	if (params->is_passed)
+		listener->is_unix = socket_passed_is_unix(params->passed_fd, &listener->port);
+	else if (listener->is_unix)
 		listener->unix_path = strdup(params->unix_path);
-	if (listener->name == NULL || (params->unix_path != NULL && listener->unix_path == NULL))
+	if (listener->name == NULL ||
+		(listener->is_unix && !params->is_passed && listener->unix_path == NULL))
 		return err_set(err, RC_NO_MEMORY, "listener");
 	rand_bytes(&listener->id_start, sizeof(listener->id_start));
 	return RC_OK;
@@ -153,7 +159,7 @@ static enum rc prepare(struct http_listener *listener, const struct http_listene
 		rc = tls_new(params->tls, listener->params.clock, &listener->tls, err);
 	if (rc == RC_OK && params->tls != NULL)
 		rc = handshake_waiters_start(&listener->waiters, err);
-	if (rc == RC_OK && params->address != NULL)
+	if (rc == RC_OK && !listener->is_unix)
 		rc = open_gate(listener, params, err);
 	if (rc == RC_OK)
 		rc = deadlines_start(connection_is_late, &listener->deadlines, err);
@@ -163,6 +169,8 @@ static enum rc prepare(struct http_listener *listener, const struct http_listene
 static enum rc listen_on(struct http_listener *listener, const struct http_listener_params *params,
 	int *fd_r, struct err *err)
 {
+	if (params->is_passed)
+		return socket_listen_deaf(&listener->deaf_fd, err);
 	if (params->unix_path != NULL)
 		return socket_listen_unix(params, fd_r, err);
 	return socket_listen_tcp(params->address, fd_r, &listener->port, err);
@@ -180,6 +188,8 @@ static void release(struct http_listener **listener)
 	gate_free(&l->gate);
 	tls_free(&l->tls);
 	route_table_free(&l->routes);
+	if (l->deaf_fd >= 0)
+		(void)close(l->deaf_fd);
 	free(l->name);
 	free(l->unix_path);
 	free(l);
@@ -195,13 +205,15 @@ static void abandon(struct http_listener **listener)
 static enum rc start(struct http_listener *listener, const struct http_listener_params *params,
 	struct err *err)
 {
-	int fd = -1;
+	int fd = params->is_passed ? params->passed_fd : -1;
 	enum rc rc = prepare(listener, params, err);
 
 	if (rc == RC_OK)
 		rc = listen_on(listener, params, &fd, err);
 	if (rc == RC_OK)
-		rc = start_daemon(listener, fd, err);
+		return start_daemon(listener, fd, err);
+	if (fd >= 0)
+		(void)close(fd);
 	return rc;
 }
 
@@ -212,8 +224,12 @@ enum rc http_listener_start(const struct http_listener_params *params,
 	enum rc rc;
 
 	*listener_r = NULL;
-	if (listener == NULL)
+	if (listener == NULL) {
+		if (params->is_passed)
+			(void)close(params->passed_fd);
 		return err_set(err, RC_NO_MEMORY, "listener");
+	}
+	listener->deaf_fd = -1;
 	rc = start(listener, params, err);
 	if (rc == RC_OK)
 		*listener_r = listener;
@@ -247,11 +263,26 @@ void http_listener_stats(const struct http_listener *listener, struct http_stats
 }
 
 /*
+ * A socket that was passed stays with who passed it, and so do the peers in its queue. libmicrohttpd would shut it
+ * down for everybody, so its descriptor becomes one that nobody connects to. The workers' epoll sets still know the
+ * other, and keep telling of who waits there: they go round for nothing until they are stopped.
+ */
+static void give_back(struct http_listener *listener)
+{
+	const int fd = listener->params.passed_fd;
+
+	if (listener->deaf_fd >= 0 && dup3(listener->deaf_fd, fd, O_CLOEXEC) != fd)
+		log_error("socket_not_given_back", LOG_STR("listener", listener->name),
+			LOG_STR("error", strerrordesc_np(errno)));
+}
+
+/*
  * Peers that connect from now on are let go at once. MHD_quiesce_daemon() would leave them to the kernel, but in
  * 0.9.75 it races with its own workers over the epoll set, and aborts the process where it loses.
  */
 void http_listener_quiesce(struct http_listener *listener)
 {
+	give_back(listener);
 	listener->is_quiescing = true;
 }
 
@@ -284,6 +315,7 @@ void http_listener_stop(struct http_listener **listener)
 	await_resumers(l);
 	if (l->unix_path != NULL)
 		(void)unlink(l->unix_path); /* while it is ours: a successor may bind as soon as we are closed */
+	give_back(l);
 	handshake_waiters_stop(l->waiters);
 	MHD_stop_daemon(l->daemon);
 	release(listener);

@@ -99,7 +99,9 @@ struct http_listener {
 	struct deadlines *deadlines;
 	struct away away;
 	char *name;
-	char *unix_path;
+	char *unix_path; /* of a socket file that is ours to remove */
+	bool is_unix;
+	int deaf_fd; /* what takes the place of a socket that was passed, when we stop; -1: none was */
 	uint16_t port;
 	uint64_t id_start;
 	atomic_uint_fast64_t id_next;
@@ -138,6 +140,8 @@ void request_begin(struct http_request *request, struct connection *connection, 
 void request_release(struct http_request *request);
 /* The request is over, answered or not. Does nothing the second time. */
 void request_end(struct http_request *request);
+/* It is under way from here until its end. */
+void request_count(struct http_request *request);
 /* http/ itself will answer so, once the body has gone by. */
 void request_refuse(struct http_request *request, unsigned status, const char *text);
 /* The head is read: who asks for what, and may it? A fault sets `refused`. */
@@ -176,6 +180,10 @@ enum rc socket_listen_tcp(const char *address, int *fd_r, uint16_t *port_r, stru
 	MUST_USE;
 enum rc socket_listen_unix(const struct http_listener_params *params, int *fd_r, struct err *err)
 	MUST_USE;
+/* One that nobody can name. */
+enum rc socket_listen_deaf(int *fd_r, struct err *err) MUST_USE;
+/* Of a listening socket that was passed to us: is it a Unix socket, and on which TCP port is it else? */
+bool socket_passed_is_unix(int fd, uint16_t *port_r);
 void socket_peer_text(int fd, const struct sockaddr *address, char out[static HTTP_ADDRESS_BYTES]);
 bool socket_is_peer_of(int fd, gid_t gid);
 bool socket_peer_uid(int fd, uid_t *uid_r) MUST_USE;

@@ -198,6 +198,15 @@ void request_head(struct http_request *request, const char *path, const char *me
 	judge_head(request, &framing);
 	if (request_is_refused(request) && (framing.length > 0 || framing.is_chunked))
 		request->is_cut_off = request->is_cut_off || !is_worth_reading(&framing);
+	if (!request_is_refused(request))
+		request_count(request); /* a stop waits for its body, too */
+}
+
+void request_count(struct http_request *request)
+{
+	if (!request->is_counted)
+		(void)atomic_fetch_add(&request->connection->listener->requests_now, 1);
+	request->is_counted = true;
 }
 
 static void keep(struct http_request *request, struct slice part)
@@ -360,12 +369,12 @@ bool http_request_unix_uid(const struct http_request *request, uid_t *uid_r)
 {
 	const struct connection *connection = request->connection;
 
-	return connection->listener->unix_path != NULL && socket_peer_uid(connection->fd, uid_r);
+	return connection->listener->is_unix && socket_peer_uid(connection->fd, uid_r);
 }
 
 bool http_request_is_unix_peer_of(const struct http_request *request, gid_t gid)
 {
 	const struct connection *connection = request->connection;
 
-	return connection->listener->unix_path != NULL && socket_is_peer_of(connection->fd, gid);
+	return connection->listener->is_unix && socket_is_peer_of(connection->fd, gid);
 }

@@ -79,6 +79,7 @@ static enum rc resolve(const char *address, struct addrinfo **list_r, struct err
 	return RC_OK;
 }
 
+/* 0: it has none. */
 static uint16_t port_of(int fd)
 {
 	union {
@@ -90,7 +91,18 @@ static uint16_t port_of(int fd)
 
 	if (getsockname(fd, &address.any, &len) != 0)
 		return 0;
-	return ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port : address.v6.sin6_port);
+	if (address.any.sa_family == AF_INET)
+		return ntohs(address.v4.sin_port);
+	return address.any.sa_family == AF_INET6 ? ntohs(address.v6.sin6_port) : 0;
+}
+
+bool socket_passed_is_unix(int fd, uint16_t *port_r)
+{
+	int family = AF_UNSPEC;
+	socklen_t size = sizeof(family);
+
+	*port_r = port_of(fd);
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 && family == AF_UNIX;
 }
 
 static enum rc bind_tcp(int fd, const struct addrinfo *to, const char *address, struct err *err)
@@ -162,7 +174,9 @@ static enum rc bind_unix(int fd, const struct sockaddr_un *address,
 	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) != 0)
 		return err_set_errno(err, errno, "%s: bind", address->sun_path);
 	if (params->unix_gid != (gid_t)-1 && lchown(address->sun_path, (uid_t)-1, params->unix_gid) != 0)
-		return err_set_errno(err, errno, "%s: chown", address->sun_path);
+		return err_set_errno(err, errno,
+			"%s: it cannot be given to the group %u, of which this user has to be a member",
+			address->sun_path, (unsigned)params->unix_gid);
 	if (chmod(address->sun_path, params->unix_mode) != 0)
 		return err_set_errno(err, errno, "%s: chmod", address->sun_path);
 	if (listen(fd, BACKLOG) != 0)
@@ -187,6 +201,20 @@ enum rc socket_listen_unix(const struct http_listener_params *params, int *fd_r,
 	if (fd < 0)
 		return err_set_errno(err, errno, "%s: socket", params->unix_path);
 	return hand_over(fd, bind_unix(fd, &address, params, err), fd_r);
+}
+
+enum rc socket_listen_deaf(int *fd_r, struct err *err)
+{
+	const struct sockaddr_un nameless = {
+		.sun_family = AF_UNIX}; /* the kernel finds it a name: unix(7) */
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return err_set_errno(err, errno, "a socket");
+	if (bind(fd, (const struct sockaddr *)&nameless, sizeof(nameless.sun_family)) == 0 &&
+		listen(fd, 1) == 0)
+		return hand_over(fd, RC_OK, fd_r);
+	return hand_over(fd, err_set_errno(err, errno, "a socket"), fd_r);
 }
 
 static void inet_text(const void *address, int family, uint16_t port,

@@ -26,6 +26,8 @@ enum config_push_priority {
 };
 
 enum config_switch { CONFIG_ON, CONFIG_OFF };
+enum config_yes_no { CONFIG_NO, CONFIG_YES };
+
 enum config_role { CONFIG_ROLE_VIEWER, CONFIG_ROLE_OPERATOR, CONFIG_ROLE_ADMIN };
 
 enum { CONFIG_FILE_BYTES_MAX = 1048576, CONFIG_LINE_BYTES_MAX = 4096 };
@@ -44,6 +46,7 @@ struct config {
 		int64_t writer_queue_max;  /* jobs that may wait for the writer */
 		int64_t last_seen_flush_s; /* how often gathered last-seen times are written */
 		int64_t drain_s;           /* how long SIGTERM waits for what is under way */
+		enum config_yes_no core_dumps;
 	} server;
 	struct {
 		char *listen;          /* [device] host:port, [v6]:port */
@@ -73,8 +76,9 @@ struct config {
 		int64_t crl_valid_s;
 	} enroll;
 	struct {
-		char *listen;                 /* [admin] loopback by default; empty: none */
-		char *socket;                 /* Unix socket path; empty: none; default <state_dir>/admin.sock */
+		char *listen;                          /* [admin] loopback by default; empty: none */
+		enum config_yes_no allow_remote_plain; /* `listen` may be no loopback address */
+		char *socket;                 /* Unix socket path; empty: none; default /run/pomona/admin.sock */
 		char *socket_group;           /* group that may use it without a token; empty: none */
 		enum config_role socket_role; /* of its members */
 		int64_t connections_max;
@@ -140,6 +144,9 @@ void config_free(struct config **config);
  * brackets. False where it is none.
  */
 bool config_address_split(const char *address, struct slice *host_r, uint16_t *port_r) MUST_USE;
+
+/* Does it name this machine alone: localhost, 127.0.0.0/8, ::1 (without brackets)? */
+bool config_host_is_loopback(struct slice host);
 
 /* Keys that differ between the two and are not reloadable, one "section.name" a line. */
 void config_diff_fixed(const struct config *old, const struct config *fresh, struct buf *names);

@@ -64,6 +64,12 @@ struct http_tls_params {
 
 struct http_listener_params {
 	const char *name; /* "device", "admin": for logs */
+	/*
+	 * A listening stream socket that somebody else made, non-blocking and close-on-exec: it is taken, on failure
+	 * too, and the next four say nothing then. What waits in its queue when we stop is for who else holds it.
+	 */
+	bool is_passed;
+	int passed_fd;
 	/* "host:port", "[v6]:port"; port 0 lets the kernel choose; NULL with unix_path */
 	const char *address;
 	const char *unix_path; /* a Unix socket instead; replaced where a dead one is left over */
@@ -129,7 +135,7 @@ void http_listener_stats(const struct http_listener *listener, struct http_stats
  * thread.
  */
 void http_listener_quiesce(struct http_listener *listener);
-/* How many requests are under way (in a handler or deferred). */
+/* How many requests are under way: their body comes, a handler has them, or they are deferred. */
 size_t http_listener_requests_now(const struct http_listener *listener);
 /* The caller has seen to it that no deferred request is left (all were resumed). Closes what is
  * open, frees. */

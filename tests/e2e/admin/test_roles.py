@@ -180,7 +180,7 @@ def test_each_kind_of_denial_is_logged_with_its_reason_and_never_the_token(serve
     connection = http.client.HTTPConnection("127.0.0.1", server.admin_port, timeout=60)
     assert call(connection, "GET", "/api/v1/tokens").status == 401
     connection.close()
-    line = server.wait_log("level=warning event=admin_denied reason=role")
+    line = server.wait_log("level=audit event=admin_denied reason=role")
     assert "who=token:looker" in line and "method=GET path=/api/v1/tokens" in line and "peer=127.0.0.1:" in line
     server.wait_log("event=admin_denied reason=unknown_token")
     server.wait_log("event=admin_denied reason=no_token")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """pomonactl doctor: what it finds, what it advises, and its exit status."""
 
+import grp
 import json
 import os
 import socket
@@ -42,7 +43,7 @@ def test_a_sound_server_has_no_fault(server):
     findings = doctor(server, 0)
     assert not [finding for finding in findings if finding["level"] == "fault"]
     for what in ("conf", "state directory", "database file", "TLS key file", "master key", "TLS certificate", "disk",
-                 "pomonad", "TLS in force", "device CA", "database", "push server"):
+                 "admin socket", "pomonad", "TLS in force", "device CA", "database", "push server"):
         found(findings, what, "ok")
     assert "pushcert set" in found(findings, "push certificate", "warning")["advice"]
     text = server.ctl("doctor").stdout
@@ -69,6 +70,29 @@ def test_what_others_may_read_is_a_fault(server, name, mode, what, advice):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_an_admin_socket_that_everybody_may_use_is_a_fault(server):
+    path = server.folder / "admin.sock"
+    path.chmod(0o666)
+    finding = found(doctor(server, 1), "admin socket", "fault")
+    assert "0666" in finding["text"] and f"chmod 660 {path}" in finding["advice"]
+
+
+def test_an_admin_socket_that_its_group_cannot_reach_is_a_warning(make_server, listening):
+    """As it was by default: the state directory is closed."""
+    mine = grp.getgrgid(os.getegid()).gr_name
+    server = make_server({"push.server": f"127.0.0.1:{listening}", "admin.socket_group": mine}).start()
+    finding = found(doctor(server, 0), "admin socket", "warning")
+    assert str(server.folder) in finding["text"] and "/run/pomona/admin.sock" in finding["advice"]
+    server.conf["admin.socket_group"] = "nogroup"
+    server.write_conf()
+    finding = found(doctor(server, 1), "admin socket", "fault")
+    assert "does not belong to the group nogroup" in finding["text"] and "SupplementaryGroups" in finding["advice"]
+    server.conf["admin.socket"] = str(server.folder / "nowhere" / "admin.sock")
+    server.write_conf()
+    finding = found(doctor(server, 1), "admin socket", "fault")
+    assert "nowhere" in finding["text"] and "systemd-tmpfiles" in finding["advice"]
+
+
 def test_a_database_of_another_user_is_a_fault(server):
     os.chown(server.folder / "pomona.db", 12345, 12345)
     assert "chown 0 " in found(doctor(server, 1), "database file", "fault")["advice"]

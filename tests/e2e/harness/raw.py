@@ -4,6 +4,35 @@
 import socket
 
 
+class UnderWay:
+    """A call of the API over the Unix socket whose body has begun; finish() sends the rest and gives the status."""
+
+    def __init__(self, server):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(60)
+        self.sock.connect(str(server.folder / "admin.sock"))
+        self.sock.sendall(b"POST /api/v1/tokens HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                          b"Content-Length: 10\r\nExpect: 100-continue\r\n\r\n")
+        assert self.sock.recv(12) == b"HTTP/1.1 100", "its head was read"
+        self.sock.sendall(b"{")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()
+
+    def finish(self):
+        self.sock.sendall(b'"a": 123}')
+        data = b""
+        while b"HTTP/1.1 4" not in data and b"HTTP/1.1 5" not in data:
+            got = self.sock.recv(65536)
+            if not got:
+                return None
+            data += got
+        return int(data[data.rindex(b"HTTP/1.1 ") + 9:][:3])
+
+
 class RawConnection:
     def __init__(self, server, identity=None):
         context = server.client_context(identity)

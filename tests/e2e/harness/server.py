@@ -24,14 +24,15 @@ START_SECONDS = 60  # bounds, not waits: sanitizers are slow
 STOP_SECONDS = 60
 RUN_SECONDS = 120
 READER_SECONDS = 10
+CONFINED = ["/usr/bin/python3", str(SOURCE / "tests/e2e/harness/confine.py"), str(BUILD / "conf/pomonad.service")]
 SHARED = SOURCE.parent / "shared"
 
 
 def run(program, *words, check=True, **options):
     """Runs one of our programs to its end and gives its CompletedProcess with text output."""
-    given = options.pop("input", None)
+    given, stdin = options.pop("input", None), options.pop("stdin_fd", subprocess.DEVNULL)
     process = subprocess.Popen(
-        [str(BIN / program), *map(str, words)], stdin=None if given is None else subprocess.PIPE,
+        [str(BIN / program), *map(str, words)], stdin=stdin if given is None else subprocess.PIPE,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
     try:
         stdout, stderr = process.communicate(given, timeout=RUN_SECONDS)
@@ -91,6 +92,8 @@ class Server:
             shutil.copytree(template, self.folder, symlinks=True)
         self.program = program
         self.environment = environment or {}
+        self.wrapper = CONFINED if os.environ.get("POMONA_CONFINED") else []  # words before the program
+        self.who = {}  # user, group and extra_groups of another user, as subprocess has them; see give_to()
         self.process = None
         self.log = []
         self.conf_path = self.folder / "pomona.conf"
@@ -116,6 +119,12 @@ class Server:
         text = "".join(f"[{section}]\n" + "\n".join(rows) + "\n\n" for section, rows in sections.items())
         self.conf_path.write_text(text)
 
+    def give_to(self, user, group, extra_groups=()):
+        """From now on it runs as somebody else, who owns its folder; as root only."""
+        self.who = {"user": user, "group": group, "extra_groups": list(extra_groups)}
+        for path in [self.folder, *self.folder.rglob("*")]:
+            os.chown(path, user, group)
+
     def start(self):
         """Starts and returns when it is ready."""
         self.log = []
@@ -126,8 +135,8 @@ class Server:
         environment.pop("JOURNAL_STREAM", None)
         environment.pop("NOTIFY_SOCKET", None)
         self.process = subprocess.Popen(
-            [str(BIN / self.program), "-c", str(self.conf_path)],
-            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, errors="replace", env=environment)
+            [*self.wrapper, str(BIN / self.program), "-c", str(self.conf_path)],
+            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, errors="replace", env=environment, **self.who)
         self._reader = threading.Thread(target=self._read_log, args=(self.process,), daemon=True)
         self._reader.start()
         self._ready.wait(START_SECONDS)
@@ -153,11 +162,13 @@ class Server:
         self._over.set()
         self._ready.set()
 
-    def stop(self, expect=0):
-        """SIGTERM; the exit status is checked, so that a sanitizer's report fails the test."""
+    def stop(self, expect=0, is_told=False):
+        """SIGTERM, unless it was sent already: a second one hurries. The exit status is checked, so that a sanitizer's
+        report fails the test."""
         if self.process is None:
             return
-        self.process.send_signal(signal.SIGTERM)
+        if not is_told:
+            self.process.send_signal(signal.SIGTERM)
         try:
             status = self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

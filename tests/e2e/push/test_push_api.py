@@ -313,8 +313,38 @@ def test_ctl_sets_lists_and_removes_a_certificate(server, files, make_device):
     text = server.ctl("pushcert", "list").stdout
     assert TOPIC in text and files.cert.sha256 in text
     assert "push" in server.ctl("status").stdout
-    server.ctl("pushcert", "remove", TOPIC)
-    assert server.ctl("pushcert", "remove", TOPIC, check=False).returncode == 1
+    result = server.ctl("pushcert", "remove", TOPIC, check=False)
+    assert result.returncode == 1 and "1 enrollments need it" in result.stderr and "--yes" in result.stderr
+    assert len(server.get(CERTS)["pushcerts"]) == 1
+    server.ctl("pushcert", "remove", TOPIC, "--yes")
+    result = server.ctl("pushcert", "remove", TOPIC, check=False)
+    assert result.returncode == 1 and "(404)" in result.stderr
+
+
+def answer_on_a_terminal(server, text, *words):
+    """Runs pomonactl with a terminal as its standard input, on which `text` is typed; gives (status, stderr)."""
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, text)
+        result = server.ctl(*words, check=False, stdin_fd=theirs)
+    finally:
+        os.close(theirs)
+        os.close(ours)
+    return result.returncode, result.stderr
+
+
+def test_ctl_asks_before_it_removes_what_devices_need(server, files, make_device):
+    make_device().enroll()
+    server.ctl("pushcert", "set", files.one)
+    status, said = answer_on_a_terminal(server, b"n\n", "pushcert", "remove", TOPIC)
+    assert status == 1 and "1 enrollments need this certificate" in said and "[y/N]" in said
+    assert len(server.get(CERTS)["pushcerts"]) == 1
+    assert answer_on_a_terminal(server, b"y\n", "pushcert", "remove", TOPIC)[0] == 0
+    assert server.get(CERTS)["pushcerts"] == []
+    nobodys = PushCert(OTHER)
+    files.one.write_text(nobodys.pem + nobodys.key_pem())
+    server.ctl("pushcert", "set", files.one, "--force")
+    assert server.ctl("pushcert", "remove", OTHER).returncode == 0, "nobody needs it: nothing is asked"
 
 
 def test_ctl_reads_the_password_from_a_file(server, files):

@@ -6,6 +6,7 @@ import os
 import plistlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -14,7 +15,7 @@ import uuid
 import pytest
 
 from harness.device import CHECKIN, COMMAND, TOPIC, Device
-from harness.raw import RawConnection, head
+from harness.raw import RawConnection, UnderWay, head
 from harness.server import BUILD, SOURCE
 
 VISITS_MAX = 100_000  # of one device; the stop ends them long before
@@ -112,6 +113,9 @@ def test_the_log_level_is_reloadable_and_the_audit_is_written_whatever_it_is(ser
         if not any("event=enrolled" in line for line in server.log[before:]):
             break
         quiet += 1
+    before = len(server.log)
+    assert server.api("GET", "/api/v1/status", token="pom_guess").status == 401
+    server.wait_log("level=audit event=admin_denied reason=unknown_token .*path=/api/v1/status", after=before)
     assert any("event=reloaded" in line for line in reload(server))
     make_device().enroll()
     server.wait_log("event=enrolled", after=before)
@@ -165,6 +169,36 @@ def test_a_stop_in_the_middle_of_work_is_clean_and_keeps_what_was_answered(make_
         kept = plistlib.loads(device.checkin("GetBootstrapToken").body)["BootstrapToken"]
         # One more may have been committed whose reply the stop cut off.
         assert kept == taken[device] or kept == sent[device]
+
+
+def test_a_stop_waits_for_a_body_that_still_arrives(make_server):
+    server = make_server({"server.drain_s": 100}).start()
+    with UnderWay(server) as request:
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_log("event=stopping")
+        with pytest.raises(subprocess.TimeoutExpired):  # it would have ended long before
+            server.process.wait(2)
+        assert request.finish() == 400, "it is read and answered"
+        server.stop(is_told=True)
+    assert not any("stopped_before_drained" in line for line in server.log)
+
+
+def test_a_stop_waits_for_a_body_no_longer_than_the_conf_says(make_server):
+    server = make_server({"server.drain_s": 1}).start()
+    with UnderWay(server):
+        server.stop()
+    server.wait_log("event=stopped_before_drained requests=1")
+
+
+def test_the_status_counts_each_listener(server):
+    before = server.get("/api/v1/status")["listeners"]
+    assert before["admin"]["requests"] == 0
+    after = server.get("/api/v1/status")["listeners"]
+    assert after["admin_socket"]["requests"] == before["admin_socket"]["requests"] + 1
+    assert after["admin_socket"]["connections"] >= 1
+    said = server.ctl("status").stdout
+    for name in ("device listener", "admin listener", "admin socket"):
+        assert name in said
 
 
 def test_log_lines_are_key_value_and_journald_gets_a_priority(make_server):

@@ -58,7 +58,9 @@ static void what_is_not_set_has_its_default(void **state)
 	assert_int_equal(config->device.unenroll_fuse, 10);
 	assert_int_equal(config->device.user_authenticate, CONFIG_USER_GONE);
 	assert_string_equal(config->admin.listen, "127.0.0.1:8080");
-	assert_string_equal(config->admin.socket, "/state/admin.sock");
+	assert_int_equal(config->server.core_dumps, CONFIG_NO);
+	assert_int_equal(config->admin.allow_remote_plain, CONFIG_NO);
+	assert_string_equal(config->admin.socket, "/run/pomona/admin.sock");
 	assert_string_equal(config->admin.socket_group, "");
 	assert_int_equal(config->admin.connections_max, 256);
 	assert_int_equal(config->admin.body_bytes_max, 67108864);

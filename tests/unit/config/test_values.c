@@ -284,6 +284,73 @@ static void paths_are_made_absolute(void **state)
 	}
 }
 
+static void only_this_machines_own_addresses_are_loopback(void **state)
+{
+	static const struct {
+		const char *host;
+		bool is_loopback;
+	} cases[] = {
+		{"127.0.0.1", true},
+		{"127.255.255.254", true},
+		{"::1", true},
+		{"0:0:0:0:0:0:0:1", true},
+		{"localhost", true},
+		{"LocalHost", true},
+		{"128.0.0.1", false},
+		{"126.255.255.255", false},
+		{"0.0.0.0", false},
+		{"::", false},
+		{"::2", false},
+		{"127.0.0.1.example.com", false},
+		{"localhost.example.com", false},
+		{"mdm.example.com", false},
+		{"", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		if (config_host_is_loopback(slice_of_str(cases[i].host)) != cases[i].is_loopback)
+			fail_msg("%s", cases[i].host);
+}
+
+/* The admin API without TLS leaves the machine on purpose or not at all. */
+static void a_remote_admin_address_wants_to_be_allowed(void **state)
+{
+	static const struct {
+		const char *keys;
+		enum rc want;
+	} cases[] = {
+		{"listen = 127.0.0.1:8080", RC_OK},
+		{"listen = [::1]:8080", RC_OK},
+		{"listen = localhost:8080", RC_OK},
+		{"listen =", RC_OK},
+		{"listen = 0.0.0.0:8080", RC_INVALID},
+		{"listen = [::]:8080", RC_INVALID},
+		{"listen = 192.0.2.1:8080\nallow_remote_plain = no", RC_INVALID},
+		{"listen = 192.0.2.1:8080\nallow_remote_plain = yes", RC_OK},
+		{"allow_remote_plain = yes", RC_OK},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		AUTO(config_free) struct config *config = NULL;
+		AUTO(buf_fini) struct buf text;
+		struct config_source source = {.name = "x.conf", .folder = "/etc"};
+		struct err err = {.rc = RC_OK};
+
+		buf_init(&text, 4096);
+		buf_printf(&text,
+			"[server]\nhostname = a\nstate_dir = /s\n[device]\ntls_certificate = /a\ntls_key = /b\n"
+			"[admin]\n%s\n",
+			cases[i].keys);
+		source.text = buf_slice(&text);
+		if (config_parse(&source, &config, NULL, &err) != cases[i].want)
+			fail_msg("%s: %s", cases[i].keys, err.text);
+		if (cases[i].want != RC_OK)
+			assert_non_null(strstr(err.text, "x.conf:8: [admin] listen: "));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +364,8 @@ int main(void)
 		cmocka_unit_test(a_path_may_begin_with_the_state_folder_and_name_no_other_variable),
 		cmocka_unit_test(only_what_may_be_switched_off_may_be_empty),
 		cmocka_unit_test(paths_are_made_absolute),
+		cmocka_unit_test(only_this_machines_own_addresses_are_loopback),
+		cmocka_unit_test(a_remote_admin_address_wants_to_be_allowed),
 	};
 
 	return cmocka_run_group_tests_name("config/values", tests, NULL, NULL);

@@ -53,6 +53,35 @@ static void the_conf_that_is_written_loads(void **state)
 	assert_int_equal(init_conf_check(&init, &err), RC_OK);
 }
 
+static bool writes(const struct init *init, const char *line)
+{
+	struct buf text;
+	bool is_there;
+
+	buf_init(&text, 65536);
+	init_conf_write(init, &text);
+	is_there = strstr(buf_cstr(&text), line) != NULL;
+	buf_fini(&text);
+	return is_there;
+}
+
+static void the_services_socket_lies_in_run_and_a_private_one_with_its_state(void **state)
+{
+	struct init init = {.hostname = "mdm.example.com", .socket_group = "pomona"};
+
+	(void)state;
+	assert_int_equal(init_paths_set(&init, "/var/lib/pomona", CTL_CONF_DEFAULT, NULL, NULL, NULL),
+		RC_OK);
+	assert_true(init_is_service(&init));
+	assert_true(writes(&init, "\n#socket = /run/pomona/admin.sock\n"));
+	assert_true(writes(&init, "\nsocket_group = pomona\n"));
+	init.socket_group = NULL;
+	assert_int_equal(init_paths_set(&init, "/srv/pomona", NULL, NULL, NULL, NULL), RC_OK);
+	assert_false(init_is_service(&init));
+	assert_true(writes(&init, "\nsocket = ${state_dir}/admin.sock\n"));
+	assert_true(writes(&init, "\n#socket_group =\n"));
+}
+
 static void a_name_or_a_folder_that_a_conf_cannot_carry_is_told_first(void **state)
 {
 	static const struct {
@@ -81,6 +110,7 @@ int main(void)
 		cmocka_unit_test(the_paths_follow_from_the_folder),
 		cmocka_unit_test(a_path_may_be_as_long_as_the_limit_and_no_longer),
 		cmocka_unit_test(the_conf_that_is_written_loads),
+		cmocka_unit_test(the_services_socket_lies_in_run_and_a_private_one_with_its_state),
 		cmocka_unit_test(a_name_or_a_folder_that_a_conf_cannot_carry_is_told_first),
 	};
 

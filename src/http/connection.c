@@ -71,8 +71,11 @@ static void begin_tls(struct connection *connection)
 		MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 
 	connection->tls = tls_session_begin(connection->listener->tls, info->tls_session);
-	handshake_watch(&connection->handshake, connection->listener->waiters, connection->mhd,
-		info->tls_session, connection->fd);
+	handshake_watch(&connection->handshake, connection->listener->waiters,
+		&(struct handshake_params){.mhd = connection->mhd,
+			.session = info->tls_session,
+			.fd = connection->fd,
+			.cell = connection->cell});
 }
 
 static void begin_limits(struct connection *connection, const struct sockaddr *address)

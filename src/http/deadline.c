@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "deadline.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -8,7 +9,12 @@
 
 #include "pomona/base/clock.h"
 
-enum { LOOK_S = 1, US_PER_S = 1000000 };
+enum {
+	LOOK_S = 1,
+	US_PER_S = 1000000,
+	GONE_MIN = 256,   /* so many connections less leave memory behind that is worth giving back */
+	LOOKS_BETWEEN = 5 /* from one time that it is given back to the next */
+};
 
 struct deadlines {
 	void (*late)(struct deadline *deadline, enum http_away reason);
@@ -17,6 +23,9 @@ struct deadlines {
 	pthread_cond_t wake;
 	bool is_stopping;
 	struct deadline *first;
+	size_t count;
+	size_t most; /* since memory was given back */
+	unsigned looks;
 };
 
 static int64_t now_us(void)
@@ -37,6 +46,29 @@ static void look_at(struct deadlines *all, struct deadline *deadline, int64_t no
 	(void)shutdown(deadline->fd, SHUT_RDWR);
 }
 
+/*
+ * TLS keeps tens of KiB for each connection, in the workers' arenas, and what is free among them stays with the
+ * process: a crowd that came once would be paid for until the next start. Without the lock, since this takes
+ * milliseconds; returns with it.
+ */
+static void give_memory_back(struct deadlines *all)
+{
+	(void)pthread_mutex_unlock(&all->lock);
+	(void)malloc_trim(0);
+	(void)pthread_mutex_lock(&all->lock);
+}
+
+/* With the lock held. */
+static bool has_crowd_gone(struct deadlines *all)
+{
+	if (++all->looks < LOOKS_BETWEEN || all->most < all->count + GONE_MIN ||
+		all->count > all->most / 2)
+		return false;
+	all->most = all->count;
+	all->looks = 0;
+	return true;
+}
+
 static void *deadlines_main(void *ctx)
 {
 	struct deadlines *all = ctx;
@@ -48,9 +80,12 @@ static void *deadlines_main(void *ctx)
 
 		for (struct deadline *deadline = all->first; deadline != NULL; deadline = deadline->next)
 			look_at(all, deadline, now);
+		if (has_crowd_gone(all))
+			give_memory_back(all);
 		(void)clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_sec += LOOK_S;
-		(void)pthread_cond_timedwait(&all->wake, &all->lock, &until);
+		if (!all->is_stopping) /* it may have begun meanwhile */
+			(void)pthread_cond_timedwait(&all->wake, &all->lock, &until);
 	}
 	(void)pthread_mutex_unlock(&all->lock);
 	return NULL;
@@ -120,6 +155,8 @@ void deadline_watch(struct deadline *deadline, struct deadlines *all, int fd)
 	if (all->first != NULL)
 		all->first->prev = deadline;
 	all->first = deadline;
+	if (++all->count > all->most)
+		all->most = all->count;
 	(void)pthread_mutex_unlock(&all->lock);
 }
 
@@ -147,6 +184,7 @@ void deadline_forget(struct deadline *deadline)
 		all->first = deadline->next;
 	if (deadline->next != NULL)
 		deadline->next->prev = deadline->prev;
+	all->count--;
 	(void)pthread_mutex_unlock(&all->lock);
 	deadline->all = NULL;
 }

@@ -18,6 +18,8 @@ struct bucket {
 
 struct cell {
 	uint32_t connections;
+	uint32_t taken; /* handshakes in the second that it was last seen in */
+	int64_t second;
 	struct bucket handshakes;
 };
 
@@ -26,6 +28,9 @@ struct gate {
 	uint64_t secret[2];
 	pthread_mutex_t lock; /* of all below */
 	struct bucket handshakes;
+	int64_t second;
+	uint32_t cells_now; /* that asked in this second, and in the one before */
+	uint32_t cells_before;
 	struct cell cells[GATE_CELLS];
 };
 
@@ -100,7 +105,37 @@ static bool is_empty(const struct bucket *bucket, unsigned per_s, int64_t now_ns
 	return per_s > 0 && after_one(bucket, per_s, now_ns) > now_ns + NS_PER_S;
 }
 
-/* With the lock held. */
+/* With the lock held, as what follows. */
+static void note_second(struct gate *gate, struct cell *cell, int64_t now_ns)
+{
+	int64_t second = now_ns / NS_PER_S + 1; /* so that 0 is before all */
+
+	if (gate->second < second) { /* two workers may come here in the other order */
+		gate->cells_before = gate->second + 1 == second ? gate->cells_now : 0;
+		gate->cells_now = 0;
+		gate->second = second;
+	}
+	if (cell->second == gate->second)
+		return;
+	cell->second = gate->second;
+	cell->taken = 0;
+	gate->cells_now++;
+}
+
+/*
+ * What all may have together is used up. Whoever took less than an even share of half of it is let in on credit, of
+ * a second's worth at most: so a flood shuts out no other address, also none that is seen for the first time.
+ */
+static bool has_share(const struct gate *gate, const struct cell *cell, int64_t now_ns)
+{
+	uint32_t cells = gate->cells_now > gate->cells_before ? gate->cells_now : gate->cells_before;
+
+	if (cells == 0) /* not so: who asks is one */
+		return false;
+	return cell->taken < gate->limits.per_s / 2 / cells &&
+		!is_empty(&gate->handshakes, gate->limits.per_s, now_ns + NS_PER_S);
+}
+
 static enum http_away judge(const struct gate *gate, const struct cell *cell, int64_t now_ns)
 {
 	const struct gate_limits *limits = &gate->limits;
@@ -109,7 +144,7 @@ static enum http_away judge(const struct gate *gate, const struct cell *cell, in
 		return HTTP_AWAY_CONNECTIONS_PER_ADDRESS;
 	if (is_empty(&cell->handshakes, limits->per_address_per_s, now_ns))
 		return HTTP_AWAY_HANDSHAKES_PER_ADDRESS;
-	if (is_empty(&gate->handshakes, limits->per_s, now_ns))
+	if (is_empty(&gate->handshakes, limits->per_s, now_ns) && !has_share(gate, cell, now_ns))
 		return HTTP_AWAY_HANDSHAKES;
 	return HTTP_AWAY_COUNT;
 }
@@ -122,8 +157,10 @@ enum http_away gate_ask(struct gate *gate, size_t cell, int64_t now_us)
 	enum http_away away;
 
 	(void)pthread_mutex_lock(&gate->lock);
+	note_second(gate, at, now_ns);
 	away = judge(gate, at, now_ns);
 	if (away == HTTP_AWAY_COUNT) {
+		at->taken++;
 		at->handshakes.full_at_ns = after_one(&at->handshakes, limits->per_address_per_s, now_ns);
 		gate->handshakes.full_at_ns = after_one(&gate->handshakes, limits->per_s, now_ns);
 	}

@@ -19,7 +19,7 @@
 
 enum { GATE_CELLS = 32768 };
 
-/* 0: no such limit. A second's worth may come at once. */
+/* 0: no such limit. A second's worth may come at once. Every address keeps an even share of half of `per_s`. */
 struct gate_limits {
 	unsigned connections_per_address;
 	unsigned per_s;

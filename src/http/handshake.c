@@ -4,13 +4,16 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS_AT_ONCE = 64, LOOK_MS = 1000 };
+#include "pomona/base/clock.h"
+
+enum { EVENTS_AT_ONCE = 64, LOOK_MS = 1000, LOOK_US = 1000 * LOOK_MS };
 
 struct handshake_waiters {
 	int epoll;
@@ -18,6 +21,7 @@ struct handshake_waiters {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	bool is_stopping;
+	struct turns *turns;
 	struct handshake *first;
 };
 
@@ -42,8 +46,37 @@ static bool unlink_waiting(struct handshake_waiters *waiters, struct handshake *
  */
 static void resume(struct handshake_waiters *waiters, struct handshake *handshake)
 {
+	turns_leave(waiters->turns, &handshake->turn);
 	if (unlink_waiting(waiters, handshake))
 		MHD_resume_connection(handshake->mhd);
+}
+
+/* With the lock held, as all that follow but for the thread. */
+static void let_next_go_on(struct handshake_waiters *waiters)
+{
+	struct turn *turn;
+
+	while ((turn = turns_next(waiters->turns)) != NULL) {
+		struct handshake *handshake =
+			(struct handshake *)((char *)turn - offsetof(struct handshake, turn));
+
+		handshake->has_turn = true;
+		resume(waiters, handshake);
+	}
+}
+
+static void give_back(struct handshake_waiters *waiters, struct handshake *handshake)
+{
+	if (handshake->has_turn)
+		turns_give_back(waiters->turns);
+	handshake->has_turn = false;
+}
+
+/* There is something to read. */
+static void want_turn(struct handshake_waiters *waiters, struct handshake *handshake)
+{
+	if (handshake->is_waiting && !turns_wait(waiters->turns, &handshake->turn, handshake->cell))
+		resume(waiters, handshake); /* memory is short: it tries again */
 }
 
 /*
@@ -64,6 +97,7 @@ static void *waiters_main(void *ctx)
 {
 	struct handshake_waiters *waiters = ctx;
 	struct epoll_event events[EVENTS_AT_ONCE];
+	int64_t looked_us = 0;
 	bool is_stopping = false;
 
 	while (!is_stopping) {
@@ -72,7 +106,12 @@ static void *waiters_main(void *ctx)
 		(void)pthread_mutex_lock(&waiters->lock);
 		for (int i = 0; i < count; i++)
 			if (events[i].data.ptr != NULL)
-				resume(waiters, events[i].data.ptr);
+				want_turn(waiters, events[i].data.ptr);
+		if (clock_monotonic_us(clock_system()) - looked_us > LOOK_US) {
+			turns_look(waiters->turns);
+			looked_us = clock_monotonic_us(clock_system());
+		}
+		let_next_go_on(waiters);
 		is_stopping = waiters->is_stopping;
 		while (is_stopping && waiters->first != NULL)
 			resume(waiters, waiters->first);
@@ -105,11 +144,13 @@ static void close_waiters(struct handshake_waiters **waiters)
 	if ((*waiters)->wake >= 0)
 		(void)close((*waiters)->wake);
 	(void)pthread_mutex_destroy(&(*waiters)->lock);
+	turns_free(&(*waiters)->turns);
 	free(*waiters);
 	*waiters = NULL;
 }
 
-enum rc handshake_waiters_start(struct handshake_waiters **waiters_r, struct err *err)
+enum rc handshake_waiters_start(unsigned at_a_time, struct handshake_waiters **waiters_r,
+	struct err *err)
 {
 	struct handshake_waiters *waiters = calloc(1, sizeof(*waiters));
 	enum rc rc;
@@ -118,7 +159,11 @@ enum rc handshake_waiters_start(struct handshake_waiters **waiters_r, struct err
 	if (waiters == NULL)
 		return err_set(err, RC_NO_MEMORY, "TLS handshakes");
 	(void)pthread_mutex_init(&waiters->lock, NULL);
-	rc = open_waiters(waiters, err);
+	waiters->epoll = -1;
+	waiters->wake = -1;
+	rc = turns_new(at_a_time, &waiters->turns, err);
+	if (rc == RC_OK)
+		rc = open_waiters(waiters, err);
 	if (rc == RC_OK)
 		*waiters_r = waiters;
 	else
@@ -157,6 +202,17 @@ static bool arm(struct handshake_waiters *waiters, struct handshake *handshake)
 	return handshake->is_in_epoll;
 }
 
+static void suspend(struct handshake_waiters *waiters, struct handshake *handshake)
+{
+	MHD_suspend_connection(handshake->mhd);
+	handshake->is_waiting = true;
+	handshake->prev = NULL;
+	handshake->next = waiters->first;
+	if (waiters->first != NULL)
+		waiters->first->prev = handshake;
+	waiters->first = handshake;
+}
+
 /* Suspends first and arms then, so that no event can be missed or come too early. */
 static void wait_for_peer(struct handshake *handshake)
 {
@@ -164,26 +220,46 @@ static void wait_for_peer(struct handshake *handshake)
 
 	(void)pthread_mutex_lock(&waiters->lock);
 	if (!waiters->is_stopping && !handshake->is_waiting) {
-		MHD_suspend_connection(handshake->mhd);
-		handshake->is_waiting = true;
-		handshake->prev = NULL;
-		handshake->next = waiters->first;
-		if (waiters->first != NULL)
-			waiters->first->prev = handshake;
-		waiters->first = handshake;
+		suspend(waiters, handshake);
+		give_back(waiters, handshake);
 		if (!arm(waiters, handshake))
 			cut_off(waiters, handshake);
+		let_next_go_on(waiters);
 	}
 	(void)pthread_mutex_unlock(&waiters->lock);
+}
+
+/* False: it has to wait for its turn. */
+static bool take_turn(struct handshake *handshake)
+{
+	struct handshake_waiters *waiters = handshake->waiters;
+	bool may_go_on;
+
+	(void)pthread_mutex_lock(&waiters->lock);
+	handshake->has_turn = turns_take(waiters->turns, handshake->cell);
+	may_go_on = handshake->has_turn || waiters->is_stopping;
+	if (!may_go_on && !handshake->is_waiting) {
+		may_go_on = !turns_wait(waiters->turns, &handshake->turn, handshake->cell);
+		if (!may_go_on)
+			suspend(waiters, handshake);
+	}
+	(void)pthread_mutex_unlock(&waiters->lock);
+	return may_go_on;
 }
 
 /* gnutls_pull_func */
 static ssize_t pull(gnutls_transport_ptr_t ptr, void *data, size_t len)
 {
 	struct handshake *handshake = ptr;
-	ssize_t got = recv(handshake->fd, data, len, 0);
-	int fault = got < 0 ? errno : 0;
+	ssize_t got;
+	int fault;
 
+	if (handshake->waiters != NULL && !handshake->has_turn && !take_turn(handshake)) {
+		gnutls_transport_set_errno(handshake->session, EAGAIN);
+		return -1;
+	}
+	got = recv(handshake->fd, data, len, 0);
+	fault = got < 0 ? errno : 0;
 	if (fault == EAGAIN && handshake->waiters != NULL)
 		wait_for_peer(handshake);
 	if (fault != 0)
@@ -192,16 +268,20 @@ static ssize_t pull(gnutls_transport_ptr_t ptr, void *data, size_t len)
 }
 
 void handshake_watch(struct handshake *handshake, struct handshake_waiters *waiters,
-	struct MHD_Connection *mhd, gnutls_session_t session, int fd)
+	const struct handshake_params *params)
 {
 	gnutls_transport_ptr_t receive;
 	gnutls_transport_ptr_t send;
 
-	*handshake = (struct handshake){.waiters = waiters, .mhd = mhd, .session = session, .fd = fd};
+	*handshake = (struct handshake){.waiters = waiters,
+		.mhd = params->mhd,
+		.session = params->session,
+		.fd = params->fd,
+		.cell = params->cell};
 	/* What GnuTLS sends goes the way that libmicrohttpd gave it. */
-	gnutls_transport_get_ptr2(session, &receive, &send);
-	gnutls_transport_set_ptr2(session, handshake, send);
-	gnutls_transport_set_pull_function(session, pull);
+	gnutls_transport_get_ptr2(params->session, &receive, &send);
+	gnutls_transport_set_ptr2(params->session, handshake, send);
+	gnutls_transport_set_pull_function(params->session, pull);
 }
 
 void handshake_over(struct handshake *handshake)
@@ -215,5 +295,8 @@ void handshake_over(struct handshake *handshake)
 	(void)pthread_mutex_lock(&waiters->lock);
 	if (handshake->is_in_epoll)
 		(void)epoll_ctl(waiters->epoll, EPOLL_CTL_DEL, handshake->fd, NULL);
+	turns_leave(waiters->turns, &handshake->turn);
+	give_back(waiters, handshake);
+	let_next_go_on(waiters);
 	(void)pthread_mutex_unlock(&waiters->lock);
 }

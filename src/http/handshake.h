@@ -7,6 +7,8 @@
  * gnutls_handshake() again and again until the client's next flight is there, so that one client that stops
  * half way keeps a core busy. Here a connection whose handshake runs dry is suspended, and a thread of the
  * listener's own resumes it when there is something to read. Its end too: so a deadline cuts it off.
+ * And not all at once: handshakes are dear, and a flood of them would keep the workers from the devices that are
+ * connected. Each step of one, what the server computes between two waits, needs a turn (turns.h).
  * Threading: handshake_watch(), handshake_over(): the connection's worker. The rest: the listener's owner.
  */
 
@@ -15,6 +17,7 @@
 #include <stdint.h>
 
 #include "pomona/base/err.h"
+#include "turns.h"
 
 struct MHD_Connection;
 struct handshake_waiters;
@@ -25,20 +28,32 @@ struct handshake {
 	struct MHD_Connection *mhd;
 	gnutls_session_t session;
 	int fd;
+	size_t cell; /* of its address */
 	bool is_in_epoll;
-	bool is_waiting; /* suspended; guarded by the lock of the waiters, as are these two */
+	bool has_turn;   /* the worker reads it, which was resumed after it was set */
+	bool is_waiting; /* suspended; guarded by the lock of the waiters, as are these three */
+	struct turn turn;
 	struct handshake *next, *prev;
 };
 
-enum rc handshake_waiters_start(struct handshake_waiters **waiters_r, struct err *err) MUST_USE;
+/* So many have the server compute at a time. */
+enum rc handshake_waiters_start(unsigned at_a_time, struct handshake_waiters **waiters_r,
+	struct err *err) MUST_USE;
 /* Lets all go on and makes none wait any more: before libmicrohttpd is stopped. */
 void handshake_waiters_stop(struct handshake_waiters *waiters);
 /* When libmicrohttpd has stopped. */
 void handshake_waiters_free(struct handshake_waiters **waiters);
 
+struct handshake_params {
+	struct MHD_Connection *mhd;
+	gnutls_session_t session;
+	int fd;
+	size_t cell; /* one number for all that counts as one address */
+};
+
 /* A connection has begun: its session reads through us until handshake_over(). */
 void handshake_watch(struct handshake *handshake, struct handshake_waiters *waiters,
-	struct MHD_Connection *mhd, gnutls_session_t session, int fd);
+	const struct handshake_params *params);
 /* The first request has come: libmicrohttpd waits well enough by itself. */
 void handshake_over(struct handshake *handshake);
 

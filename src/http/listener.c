@@ -158,7 +158,7 @@ static enum rc prepare(struct http_listener *listener, const struct http_listene
 	if (rc == RC_OK && params->tls != NULL)
 		rc = tls_new(params->tls, listener->params.clock, &listener->tls, err);
 	if (rc == RC_OK && params->tls != NULL)
-		rc = handshake_waiters_start(&listener->waiters, err);
+		rc = handshake_waiters_start((thread_count(params->threads) + 1) / 2, &listener->waiters, err);
 	if (rc == RC_OK && !listener->is_unix)
 		rc = open_gate(listener, params, err);
 	if (rc == RC_OK)

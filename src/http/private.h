@@ -26,6 +26,7 @@ enum {
 	REFUSED_BODY_BYTES = 65536, /* a body that nobody wants is read so far, to keep the connection */
 	POOL_MORE_BYTES = 8192,     /* of a pool, beside the head: its table, the reply's head */
 	BACKLOG = 4096,
+	REFUSALS_MAX = 16, /* in a row on a TLS connection, which then ends */
 };
 
 enum request_phase {
@@ -82,6 +83,7 @@ struct connection {
 	struct deadline deadline;
 	size_t cell; /* of the gate */
 	bool is_in_gate;
+	unsigned refusals; /* in a row */
 	int fd;
 	void *state;
 	void (*state_free)(void *state);

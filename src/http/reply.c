@@ -157,7 +157,20 @@ static void add_header(const struct http_request *request, struct MHD_Response *
 		log_fault(request, "http_header_refused", name);
 }
 
-static void add_headers(const struct http_request *request, struct MHD_Response *response)
+/*
+ * Who is refused again and again pays for a new handshake, which has a rate and waits for its turn: a request has
+ * neither. A device that is served is never refused so often in a row.
+ */
+static bool is_refused_for_good(struct connection *connection, unsigned status)
+{
+	bool is_refusal = status == MHD_HTTP_FORBIDDEN || status == MHD_HTTP_NOT_FOUND ||
+		status == MHD_HTTP_METHOD_NOT_ALLOWED;
+
+	connection->refusals = is_refusal ? connection->refusals + 1 : 0;
+	return connection->listener->tls != NULL && connection->refusals >= REFUSALS_MAX;
+}
+
+static void add_headers(struct http_request *request, struct MHD_Response *response)
 {
 	const struct reply *reply = &request->reply;
 
@@ -165,7 +178,8 @@ static void add_headers(const struct http_request *request, struct MHD_Response 
 		add_header(request, response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
 	for (size_t i = 0; i < reply->header_count; i++)
 		add_header(request, response, reply->headers[i].name, reply->headers[i].value);
-	if (request->connection->listener->is_quiescing || request->is_cut_off)
+	if (is_refused_for_good(request->connection, reply->status) ||
+		request->connection->listener->is_quiescing || request->is_cut_off)
 		add_header(request, response, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "device.h"
 #include "pomona/base/clock.h"
 
 enum { EVENTS = 256, LATENCIES_MAX = 4 << 20, STALL_MS = 10000 };
@@ -113,22 +114,6 @@ static void fail_client(struct run *run, struct client *client)
 	close_client(run, client);
 }
 
-/* False while more must come. */
-static bool is_reply_whole(struct client *client, const char **body_r, size_t *len_r)
-{
-	char *end;
-	char *length;
-
-	client->reply[client->received] = 0;
-	end = strstr(client->reply, "\r\n\r\n");
-	if (end == NULL)
-		return false;
-	length = strcasestr(client->reply, "\r\nContent-Length:");
-	*len_r = length == NULL || length > end ? 0 : strtoul(length + 17, NULL, 10);
-	*body_r = end + 4;
-	return (size_t)(*body_r - client->reply) + *len_r <= client->received;
-}
-
 static void note_latency(struct run *run, const struct client *client)
 {
 	struct load_result *result = &run->result;
@@ -194,7 +179,8 @@ static void receive_reply(struct run *run, struct client *client)
 		return;
 	}
 	client->received += (size_t)got;
-	if (is_reply_whole(client, &body, &len))
+	client->reply[client->received] = 0;
+	if (device_is_reply_whole(client->reply, client->received, &body, &len))
 		turn(run, client, body, len);
 	else if (client->received == CLIENT_REPLY_BYTES_MAX)
 		fail_client(run, client);

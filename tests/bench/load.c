@@ -10,22 +10,17 @@
 #include <string.h>
 
 #include "client.h"
+#include "device.h"
 #include "pomona/base/clock.h"
 #include "pomona/base/file.h"
 #include "pomona/pki/authority.h"
 
-enum { REQUEST_BYTES_MAX = 65536, FILE_BYTES_MAX = 65536, UUID_BYTES = 128, YEAR_S = 365 * 86400 };
-
-#define PLIST_HEAD \
-	"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" \
-	"<!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" " \
-	"\"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n<plist version=\"1.0\"><dict>"
+enum { REQUEST_BYTES_MAX = 65536, FILE_BYTES_MAX = 65536, YEAR_S = 365 * 86400 };
 
 struct bench {
 	size_t wanted; /* connections or requests, as the mode counts */
 	size_t started;
-	char (*uuids)[UUID_BYTES]; /* by device: the command to answer, "" none */
-	size_t first_device;
+	char (*uuids)[DEVICE_UUID_BYTES]; /* by device: the command to answer, "" none */
 };
 
 static void die(const char *what, const struct err *err)
@@ -34,61 +29,21 @@ static void die(const char *what, const struct err *err)
 	exit(1);
 }
 
-static void append_put(struct client *client, const char *path, const char *type, const char *plist)
-{
-	buf_printf(&client->request,
-		"PUT %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n%s", path,
-		type, strlen(plist), plist);
-}
-
-static void append_result(struct client *client, const struct bench *bench, const char *status,
-	const char *uuid)
-{
-	char plist[1024];
-	char command[UUID_BYTES + 64] = "";
-
-	if (uuid[0] != 0)
-		(void)snprintf(command, sizeof(command), "<key>CommandUUID</key><string>%s</string>", uuid);
-	(void)snprintf(plist, sizeof(plist),
-		PLIST_HEAD
-		"%s<key>Status</key><string>%s</string>"
-		"<key>UDID</key><string>BENCH-%07zu</string></dict></plist>\n",
-		command, status, bench->first_device + client->device);
-	append_put(client, "/mdm", "application/x-apple-aspen-mdm; charset=UTF-8", plist);
-}
-
-static void append_checkin(struct client *client, const struct bench *bench, const char *type,
-	const char *more)
-{
-	char plist[2048];
-
-	(void)snprintf(plist, sizeof(plist),
-		PLIST_HEAD
-		"<key>MessageType</key><string>%s</string>%s"
-		"<key>Topic</key><string>com.apple.mgmt.External.bench</string>"
-		"<key>UDID</key><string>BENCH-%07zu</string></dict></plist>\n",
-		type, more, bench->first_device + client->device);
-	append_put(client, "/checkin", "application/x-apple-aspen-mdm-checkin", plist);
-}
-
 static bool next_enroll(struct client *client, void *ctx)
 {
+	(void)ctx;
 	if (client->step == 0)
-		append_checkin(client, ctx, "Authenticate",
-			"<key>SerialNumber</key><string>C02BENCH0001</string>"
-			"<key>ProductName</key><string>iPhone15,2</string>"
-			"<key>OSVersion</key><string>18.1</string><key>BuildVersion</key><string>22B83</string>");
+		device_say_authenticate(&client->request, client->device);
 	else if (client->step == 1)
-		append_checkin(client, ctx, "TokenUpdate",
-			"<key>PushMagic</key><string>0A0A0A0A-0000-4000-8000-000000000001</string>"
-			"<key>Token</key><data>AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=</data>");
+		device_say_token_update(&client->request, client->device);
 	return client->step < 2;
 }
 
 static bool next_poll(struct client *client, void *ctx)
 {
+	(void)ctx;
 	if (client->step == 0)
-		append_result(client, ctx, "Idle", "");
+		device_say_idle(&client->request, client->device);
 	return client->step == 0;
 }
 
@@ -99,19 +54,21 @@ static bool next_idle(struct client *client, void *ctx)
 	if (bench->started >= bench->wanted)
 		return false;
 	bench->started++;
-	append_result(client, bench, "Idle", "");
+	device_say_idle(&client->request, client->device);
 	return true;
 }
 
 static bool next_answer(struct client *client, void *ctx)
 {
-	struct bench *bench = ctx;
+	const struct bench *bench = ctx;
 	const char *uuid = bench->uuids[client->device];
 
 	if (client->step > 0 && uuid[0] == 0)
 		return false;
-	append_result(client, bench, client->step == 0 ? "Idle" : "Acknowledged",
-		client->step == 0 ? "" : uuid);
+	if (client->step == 0)
+		device_say_idle(&client->request, client->device);
+	else
+		device_say_answer(&client->request, client->device, uuid);
 	return true;
 }
 
@@ -123,20 +80,12 @@ static bool check_empty(struct client *client, int status, const char *body, siz
 	return status == 200 && len == 0;
 }
 
-/* Finds the CommandUUID of the command that was given, for the answer to come. */
 static bool check_command(struct client *client, int status, const char *body, size_t len,
 	void *ctx)
 {
-	struct bench *bench = ctx;
-	char *uuid = bench->uuids[client->device];
-	const char *at = len == 0 ? NULL : strstr(body, "<key>CommandUUID</key>");
-	const char *from = at == NULL ? NULL : strstr(at, "<string>");
-	const char *to = from == NULL ? NULL : strstr(from, "</string>");
+	const struct bench *bench = ctx;
 
-	uuid[0] = 0;
-	if (to != NULL && (size_t)(to - from) < UUID_BYTES + 8)
-		(void)snprintf(uuid, UUID_BYTES, "%.*s", (int)(to - from - 8), from + 8);
-	return status == 200 && (len == 0 || to != NULL);
+	return device_read_command(body, len, bench->uuids[client->device]) && status == 200;
 }
 
 static bool again_counted(struct client *client, void *ctx)
@@ -166,11 +115,6 @@ static const struct mode {
 	{"idle", {.next = next_idle, .check = check_empty, .again = again_never}, false},
 	{"roundtrip", {.next = next_answer, .check = check_command, .again = again_never}, false},
 };
-
-static void identity_path(char path[static PATH_MAX], const char *dir, size_t i)
-{
-	(void)snprintf(path, PATH_MAX, "%s/%07zu.pem", dir, i);
-}
 
 static void write_pem(const char *path, const struct buf *pem)
 {
@@ -221,7 +165,7 @@ static void prepare(const char *dir, size_t count)
 	(void)snprintf(path, sizeof(path), "%s/ca.pem", dir);
 	write_pem(path, &pem);
 	for (size_t i = 0; i < count; i++) {
-		identity_path(path, dir, i);
+		device_identity_path(path, sizeof(path), dir, i);
 		prepare_identity(ca, path);
 	}
 	buf_fini(&pem);
@@ -230,15 +174,11 @@ static void prepare(const char *dir, size_t count)
 
 static void load_client(struct client *client, const char *dir, size_t device)
 {
-	char path[PATH_MAX];
-
-	identity_path(path, dir, device);
 	client->device = device;
-	client->tls = SSL_CTX_new(TLS_client_method());
+	client->tls = device_tls(dir, device);
 	buf_init(&client->request, REQUEST_BYTES_MAX);
-	if (client->tls == NULL || SSL_CTX_use_certificate_chain_file(client->tls, path) != 1 ||
-		SSL_CTX_use_PrivateKey_file(client->tls, path, SSL_FILETYPE_PEM) != 1)
-		die(path, NULL);
+	if (client->tls == NULL)
+		die("identity", NULL);
 	(void)SSL_CTX_set_session_cache_mode(client->tls, SSL_SESS_CACHE_CLIENT);
 }
 
@@ -267,7 +207,7 @@ static int play(const struct mode *mode, const char *dir, unsigned port, size_t 
 	struct bench bench = {
 		.wanted = count,
 		.started = mode->is_counting_connections ? clients : 0,
-		.uuids = calloc(clients, UUID_BYTES),
+		.uuids = calloc(clients, DEVICE_UUID_BYTES),
 	};
 	struct client *fleet = calloc(clients, sizeof(*fleet));
 	struct load load = mode->load;

@@ -3,13 +3,14 @@
 
 import socket
 import ssl
+import subprocess
 import time
 
 import pytest
 
 from harness.device import Device
 from harness.raw import RawConnection
-from harness.server import wait_until
+from harness.server import BIN, wait_until
 
 ANOTHER = "127.0.0.2"  # all of 127.0.0.0/8 is this host
 FLOOD = 300
@@ -101,6 +102,20 @@ def test_connections_past_the_rate_are_turned_away(make_server, authority, key):
     device = Device(server, authority.issue("device"))
     wait_until(lambda: enrolls(device), "an honest device to get through")
     assert server.device(device.udid)["state"] == "enrolled"
+
+
+def test_a_flood_leaves_other_addresses_their_share(make_server):
+    rate = 20
+    server = make_server({"device.handshakes_per_s": rate}).start()
+    words = ["flood-broken", server.device_port, 3, 64, 500]  # of 127.0.0.2 to 127.0.0.4
+    with subprocess.Popen([BIN / "bench-attack", *map(str, words)], stdin=subprocess.PIPE,
+                          stdout=subprocess.DEVNULL) as attacker:
+        try:
+            wait_until(lambda: turned_away(server)["handshakes_per_s"] > 10 * rate, "more to come than may")
+            for _ in range(rate // 2 // 4):
+                assert is_let_in(server)
+        finally:
+            attacker.stdin.close()
 
 
 def enrolls(device):

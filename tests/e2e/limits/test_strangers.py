@@ -50,6 +50,30 @@ def test_a_strangers_body_of_64_kib_is_taken_and_one_past_it_is_refused_before_i
     assert device.poll() is None
 
 
+REFUSALS = 16
+
+
+def test_who_is_refused_so_often_in_a_row_has_to_connect_again(server, stranger):
+    body = result("U", 1000)
+    with RawConnection(server, stranger[0]) as raw:
+        raw.send((head("/mdm", COMMAND, f"Content-Length: {len(body)}") + body) * (REFUSALS + 4))
+        assert [raw.status() for _ in range(REFUSALS + 1)] == [403] * REFUSALS + [None]
+    with RawConnection(server, stranger[0]) as raw:
+        raw.send(head("/nothing", COMMAND, "Content-Length: 0") * (REFUSALS + 4))
+        assert [raw.status() for _ in range(REFUSALS + 1)] == [404] * REFUSALS + [None]
+
+
+def test_a_device_that_is_served_may_ask_for_what_is_not_there(server, make_device):
+    device = make_device().enroll()
+    idle = plistlib.dumps({"Status": "Idle", "UDID": device.udid})
+    with RawConnection(server, device.identity) as raw:
+        for _ in range(3):
+            raw.send(head("/nothing", COMMAND, "Content-Length: 0") * (REFUSALS - 1))
+            assert [raw.status() for _ in range(REFUSALS - 1)] == [404] * (REFUSALS - 1)
+            raw.send(head("/mdm", COMMAND, f"Content-Length: {len(idle)}") + idle)
+            assert raw.status() == 200
+
+
 def test_a_strangers_chunked_body_is_held_to_64_kib(server, stranger):
     for size, status in ((SMALL, 403), (SMALL + 1, 413)):
         with RawConnection(server, stranger[0]) as raw:

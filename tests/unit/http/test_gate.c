@@ -175,7 +175,36 @@ static void who_is_turned_away_takes_nothing_from_others(void **state)
 	open_gate((struct gate_limits){.per_s = 10, .per_address_per_s = 5});
 	assert_int_equal(ask_often(1, 1000, NOW_US, HTTP_AWAY_HANDSHAKES_PER_ADDRESS), 5);
 	assert_int_equal(ask_often(2, 5, NOW_US, HTTP_AWAY_HANDSHAKES), 5);
-	assert_int_equal(gate_ask(gate, 3, NOW_US), HTTP_AWAY_HANDSHAKES);
+	assert_int_equal(ask_often(3, 10, NOW_US, HTTP_AWAY_HANDSHAKES), 10 / 2 / 3); /* its share */
+}
+
+static void a_flood_leaves_every_other_address_its_share(void **state)
+{
+	enum { RATE = 100, FLOODING = 9, SECONDS = 5 };
+	int flood = 0;
+
+	(void)state;
+	open_gate((struct gate_limits){.per_s = RATE});
+	for (int64_t now = NOW_US; now < NOW_US + SECONDS * S_US; now += S_US / 100) {
+		for (size_t cell = 0; cell < FLOODING; cell++)
+			flood += ask_often(cell, 10, now, HTTP_AWAY_HANDSHAKES);
+		if ((now - NOW_US) % (S_US / 5) == 0)
+			assert_int_equal(gate_ask(gate, FLOODING, now), HTTP_AWAY_COUNT);
+	}
+	assert_true(flood >= RATE * (SECONDS - 1));
+	assert_true(flood <= RATE * (SECONDS + 2)); /* what came at once, and on credit */
+}
+
+static void a_flood_from_more_addresses_than_the_rate_has_no_share(void **state)
+{
+	enum { RATE = 10 };
+	int taken = 0;
+
+	(void)state;
+	open_gate((struct gate_limits){.per_s = RATE});
+	for (size_t cell = 0; cell < 1000; cell++)
+		taken += ask_often(cell, 1, NOW_US, HTTP_AWAY_HANDSHAKES);
+	assert_int_equal(taken, RATE);
 }
 
 static void zero_is_no_limit(void **state)
@@ -198,6 +227,8 @@ int main(void)
 		cmocka_unit_test_teardown(a_seconds_worth_comes_at_once_and_no_more, close_gate),
 		cmocka_unit_test_teardown(all_addresses_together_have_a_rate_too, close_gate),
 		cmocka_unit_test_teardown(who_is_turned_away_takes_nothing_from_others, close_gate),
+		cmocka_unit_test_teardown(a_flood_leaves_every_other_address_its_share, close_gate),
+		cmocka_unit_test_teardown(a_flood_from_more_addresses_than_the_rate_has_no_share, close_gate),
 		cmocka_unit_test_teardown(zero_is_no_limit, close_gate),
 	};
 

@@ -19,6 +19,7 @@ enum rc api_new(const struct api_params *params, struct api **api_r, struct err 
 	api->device_ca = params->device_ca;
 	api->push = params->push;
 	api->body_bytes_max = params->body_bytes_max;
+	api->master_key = params->master_key == NULL ? "" : params->master_key;
 	api->socket_gid = params->socket_gid;
 	api->started_unix = clock_unix_s(params->clock);
 	api->started_us = clock_monotonic_us(params->clock);

@@ -122,32 +122,40 @@ static enum rc issue_from_csr(struct issue *issue, struct err *err)
 	return rc;
 }
 
-static enum rc read_password(struct issue *issue, const char **password_r, struct err *err)
+struct pkcs12_fields {
+	struct slice password;
+	bool is_legacy;
+};
+
+static enum rc read_pkcs12(struct issue *issue, struct pkcs12_params *params, struct err *err)
 {
 	static const struct json_field table[] = {
 		{.key = "password",
 			.kind = JSON_KIND_STRING,
 			.is_required = true,
-			.offset = 0,
+			.offset = offsetof(struct pkcs12_fields, password),
 			.max_bytes = PASSWORD_BYTES_MAX},
+		{.key = "legacy", .kind = JSON_KIND_BOOL, .offset = offsetof(struct pkcs12_fields, is_legacy)},
 	};
 	struct call *call = &issue->job.call;
-	struct slice password = {.ptr = NULL};
-	enum rc rc = json_read_fields(issue->fields.pkcs12, table, COUNT_OF(table), &password, err);
+	struct pkcs12_fields fields = {.is_legacy = false};
+	const struct slice *password = &fields.password;
+	enum rc rc = json_read_fields(issue->fields.pkcs12, table, COUNT_OF(table), &fields, err);
 
 	if (rc != RC_OK)
 		return err_context(err, "pkcs12");
-	if (password.len == 0 || memchr(password.ptr, 0, password.len) != NULL)
+	if (password->len == 0 || memchr(password->ptr, 0, password->len) != NULL)
 		return api_call_invalid(call, err, "pkcs12", "the password is empty or holds a zero byte");
-	*password_r = arena_str(call->arena, password);
-	return *password_r != NULL ? RC_OK : api_call_no_memory(err);
+	params->is_legacy = fields.is_legacy;
+	params->password = arena_str(call->arena, *password);
+	return params->password != NULL ? RC_OK : api_call_no_memory(err);
 }
 
 struct key_pair {
 	struct buf der, key_pem, pkcs12;
 };
 
-static enum rc make_pair(struct issue *issue, struct key_pair *pair, const char *password,
+static enum rc make_pair(struct issue *issue, struct key_pair *pair, struct pkcs12_params *pkcs12,
 	struct err *err)
 {
 	const struct authority *authority = issue->job.call.api->device_ca;
@@ -156,9 +164,10 @@ static enum rc make_pair(struct issue *issue, struct key_pair *pair, const char 
 
 	if (rc == RC_OK)
 		rc = keep(issue, buf_slice(&pair->der), err);
+	pkcs12->friendly_name = params.common_name;
 	if (rc == RC_OK)
-		rc = authority_write_pkcs12(authority, issue->der, buf_slice(&pair->key_pem), password,
-			params.common_name, &pair->pkcs12, err);
+		rc = authority_write_pkcs12(authority, issue->der, buf_slice(&pair->key_pem), pkcs12,
+			&pair->pkcs12, err);
 	if (rc != RC_OK)
 		return rc;
 	issue->pkcs12 = arena_copy(issue->job.call.arena, buf_slice(&pair->pkcs12));
@@ -167,16 +176,16 @@ static enum rc make_pair(struct issue *issue, struct key_pair *pair, const char 
 
 static enum rc issue_pkcs12(struct issue *issue, struct err *err)
 {
-	const char *password = NULL;
+	struct pkcs12_params params = {.password = NULL};
 	struct key_pair pair;
-	enum rc rc = read_password(issue, &password, err);
+	enum rc rc = read_pkcs12(issue, &params, err);
 
 	if (rc != RC_OK)
 		return rc;
 	buf_init(&pair.der, CERT_DER_BYTES_MAX);
 	buf_init(&pair.key_pem, PEM_BYTES_MAX);
 	buf_init(&pair.pkcs12, PKCS12_BYTES_MAX);
-	rc = make_pair(issue, &pair, password, err);
+	rc = make_pair(issue, &pair, &params, err);
 	buf_fini(&pair.der);
 	buf_fini_secret(&pair.key_pem);
 	buf_fini_secret(&pair.pkcs12);

@@ -93,6 +93,7 @@ struct api {
 	struct push *push; /* NULL: none */
 	struct cert_facts device_ca_facts;
 	size_t body_bytes_max;
+	const char *master_key;
 	gid_t socket_gid;
 	uid_t own_uid;
 	_Atomic(enum api_role) socket_role;
@@ -213,6 +214,8 @@ void api_set_cert(struct json_value *object, const struct cert_facts *facts);
 void api_queue_view_write(const struct queue_view *view, struct json_value *row);
 enum rc api_alarms_write(struct call *call, struct txn *txn, int limit, struct json_value *root,
 	struct err *err) MUST_USE;
+/* Which keys blobs are sealed under. */
+void api_keys_write(struct api *api, struct json_value *object);
 /* The queue's rows of one page, as "commands" or "results". */
 enum rc api_queue_page_write(struct call *call, struct txn *txn, struct queue_filter *filter,
 	const char *key, struct json_value *root, struct err *err) MUST_USE;
@@ -278,6 +281,10 @@ void api_pushcerts_get(struct http_request *request, void *api);
 void api_pushcerts_put(struct http_request *request, void *api);
 void api_pushcert_delete(struct http_request *request, void *api);
 void api_pushcert_test_post(struct http_request *request, void *api);
+void api_keys_get(struct http_request *request, void *api);
+void api_keys_count(struct http_request *request, void *api);
+void api_keys_rotate(struct http_request *request, void *api);
+void api_keys_prune(struct http_request *request, void *api);
 void api_backup_get(struct http_request *request, void *api);
 void api_integrity_get(struct http_request *request, void *api);
 

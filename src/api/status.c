@@ -235,6 +235,7 @@ static enum rc read_status(struct call *call, struct txn *txn, struct json_value
 	if (rc == RC_OK)
 		rc = api_alarms_write(call, txn, STATUS_ALARMS, root, err);
 	write_writer(api, root);
+	api_keys_write(api, json_set_object(root, "keys"));
 	listeners = json_set_object(root, "listeners");
 	write_listener(atomic_load(&api->device_listener), "device", listeners);
 	write_listener(atomic_load(&api->admin_listener), "admin", listeners);

@@ -6,6 +6,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -103,6 +104,46 @@ enum rc file_replace(const char *path, struct slice content, mode_t mode, struct
 		return rc;
 	}
 	return sync_folder(path, err);
+}
+
+static enum rc write_like(const char *path, const struct stat *like, struct slice content,
+	struct err *err)
+{
+	AUTO(close_fd) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+	struct stat made;
+
+	if (fd < 0 && (errno == EACCES || errno == EPERM || errno == EROFS))
+		return err_set(err, RC_DENIED, "%s: cannot be made: %s", path, strerrordesc_np(errno));
+	if (fd < 0)
+		return err_set_errno(err, errno, "%s: cannot be made", path);
+	if (fstat(fd, &made) != 0 ||
+		((made.st_uid != like->st_uid || made.st_gid != like->st_gid) &&
+			fchown(fd, like->st_uid, like->st_gid) != 0) ||
+		fchmod(fd, like->st_mode & 07777) != 0)
+		return err_set_errno(err, errno, "%s: cannot be given owner and mode", path);
+	return write_all(fd, content, path, err);
+}
+
+enum rc file_rewrite(const char *path, struct slice content, struct err *err)
+{
+	char real[PATH_MAX];
+	char beside[PATH_MAX];
+	struct stat like;
+	enum rc rc;
+
+	if (realpath(path, real) == NULL || /* a link stays one */
+		stat(real, &like) != 0)
+		return err_set_errno(err, errno, "%s: cannot be looked at", path);
+	if ((size_t)snprintf(beside, sizeof(beside), "%s.new", real) >= sizeof(beside))
+		return err_set(err, RC_LIMIT, "%s: path too long", path);
+	(void)unlink(beside); /* left over from a crash */
+	rc = write_like(beside, &like, content, err);
+	if (rc == RC_OK && rename(beside, real) != 0)
+		rc = err_set_errno(err, errno, "%s: cannot be replaced", path);
+	if (rc == RC_OK)
+		return sync_folder(real, err);
+	(void)unlink(beside);
+	return rc;
 }
 
 enum rc file_make_dir(const char *path, mode_t mode, struct err *err)

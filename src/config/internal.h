@@ -17,6 +17,10 @@ enum {
 	CONFIG_SOCKET_PATH_BYTES_MAX = 107, /* sun_path of unix(7) */
 };
 
+/* "credential:NAME" in place of a path: what systemd gives the service under that name. */
+#define CONFIG_CREDENTIAL "credential:"
+enum { CONFIG_CREDENTIAL_BYTES_MAX = 255 };
+
 /* The prefix of paths that stands for [server] state_dir. */
 #define CONFIG_STATE_DIR "${state_dir}"
 

@@ -25,7 +25,7 @@ static const struct config_key keys[] = {
 		HELP("Folder of the database, the keys and the lock; only the server's user may enter it.")),
 	KEY(server, database, TYPE(PATH, CONFIG_STATE_DIR "/pomona.db"),
 		HELP("The SQLite database; its -wal file lies beside it. Nobody else can open it meanwhile.")),
-	KEY(server, master_key, TYPE(PATH, CONFIG_STATE_DIR "/master.key"),
+	KEY(server, master_key, TYPE(CREDENTIAL, CONFIG_STATE_DIR "/master.key"),
 		HELP("The file of the keys that seal secrets in the database; back it up apart from it.")),
 	KEY(server, log_level, CHOICE("error|warning|info|debug", "info"), RELOADABLE,
 		HELP("The least important events that are still logged.")),

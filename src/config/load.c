@@ -173,6 +173,17 @@ static void set_fallbacks(struct loading *loading)
 	}
 }
 
+/* systemd tells the service where its credentials are; others look where they are by its documentation. */
+static char *join_credential(const char *name)
+{
+	const char *folder = getenv("CREDENTIALS_DIRECTORY");
+	char *joined = NULL;
+	int len = asprintf(&joined, "%s/%s",
+		folder == NULL || folder[0] != '/' ? "/run/credentials/pomonad.service" : folder, name);
+
+	return len < 0 ? NULL : joined;
+}
+
 /* `path` with what it is relative to in front; the caller owns it. NULL: memory is short. */
 static char *join_path(const char *path, const char *folder, const char *state_dir)
 {
@@ -192,8 +203,13 @@ static char *join_path(const char *path, const char *folder, const char *state_d
 static void resolve_path(struct loading *loading, const struct config_key *key)
 {
 	char **field = config_text_field(loading->config, key);
-	char *joined = join_path(*field, loading->source->folder, loading->config->server.state_dir);
+	const size_t prefix_len = sizeof(CONFIG_CREDENTIAL) - 1;
+	char *joined;
 
+	if (key->type == CONFIG_TYPE_CREDENTIAL && strncmp(*field, CONFIG_CREDENTIAL, prefix_len) == 0)
+		joined = join_credential(*field + prefix_len);
+	else
+		joined = join_path(*field, loading->source->folder, loading->config->server.state_dir);
 	if (joined == NULL) {
 		fault(loading, loading->reader.number, RC_NO_MEMORY, "memory is short");
 		return;
@@ -265,7 +281,7 @@ static void finish(struct loading *loading)
 
 	resolve_path(loading, config_key_find(SLICE_LITERAL("server"), SLICE_LITERAL("state_dir")));
 	for (size_t i = 0; i < count && loading->rc == RC_OK; i++)
-		if (keys[i].type == CONFIG_TYPE_PATH)
+		if (keys[i].type == CONFIG_TYPE_PATH || keys[i].type == CONFIG_TYPE_CREDENTIAL)
 			resolve_path(loading, &keys[i]);
 	check_together(loading);
 	check_port(loading, "net", "proxy");

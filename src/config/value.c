@@ -49,6 +49,31 @@ static enum rc set_path(void *field, const struct config_key *key, struct slice 
 	return set_text(field, key, value, why);
 }
 
+/* A name that systemd takes; it is a file's name. */
+static bool is_credential_name(struct slice name)
+{
+	if (name.len == 0 || name.len > CONFIG_CREDENTIAL_BYTES_MAX || name.ptr[0] == '.')
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		if (name.ptr[i] <= ' ' || name.ptr[i] >= 0x7f || strchr("/:$%", name.ptr[i]) != NULL)
+			return false;
+	return true;
+}
+
+static enum rc set_credential(void *field, const struct config_key *key, struct slice value,
+	struct err *why)
+{
+	static const size_t prefix_len = sizeof(CONFIG_CREDENTIAL) - 1;
+
+	if (!slice_has_prefix(value, CONFIG_CREDENTIAL))
+		return set_path(field, key, value, why);
+	if (!is_credential_name(slice_sub(value, prefix_len, value.len)))
+		return err_set(why, RC_INVALID,
+			"want credential:NAME, a name of 1 to %d characters without / : $ %% and spaces",
+			CONFIG_CREDENTIAL_BYTES_MAX);
+	return set_text(field, key, value, why);
+}
+
 static enum rc set_integer(void *field, const struct config_key *key, struct slice value,
 	struct err *why)
 {
@@ -201,6 +226,7 @@ static const struct {
 } types[CONFIG_TYPE_COUNT] = {
 	[CONFIG_TYPE_TEXT] = {set_text, true},
 	[CONFIG_TYPE_PATH] = {set_path, true},
+	[CONFIG_TYPE_CREDENTIAL] = {set_credential, true},
 	[CONFIG_TYPE_INTEGER] = {set_integer, false},
 	[CONFIG_TYPE_CHOICE] = {set_choice, false},
 	[CONFIG_TYPE_HOSTNAME] = {set_hostname, true},

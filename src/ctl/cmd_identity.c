@@ -19,13 +19,18 @@ static int add_csr(const struct ctl *ctl, const char *path, struct json_value *b
 	return status;
 }
 
-static int add_password(const struct ctl *ctl, const char *path, struct json_value *body)
+static int add_pkcs12(const struct ctl *ctl, const struct args *args, struct json_value *body)
 {
 	struct buf password;
-	int status = ctl_read_password(ctl, path, &password);
+	int status = ctl_read_password(ctl, args_get(args, "--password-file"), &password);
 
-	if (status == 0)
-		json_set_slice(json_set_object(body, "pkcs12"), "password", buf_slice(&password));
+	if (status == 0) {
+		struct json_value *pkcs12 = json_set_object(body, "pkcs12");
+
+		json_set_slice(pkcs12, "password", buf_slice(&password));
+		if (args_get(args, "--legacy") != NULL)
+			json_set_bool(pkcs12, "legacy", true);
+	}
 	buf_fini_secret(&password);
 	return status;
 }
@@ -105,6 +110,8 @@ static int check_options(const struct ctl *ctl, const struct args *args)
 		return ctl_usage(ctl, "give either --csr or --p12");
 	if (is_p12 != (args_get(args, "--password-file") != NULL))
 		return ctl_usage(ctl, "--p12 and --password-file go together");
+	if (!is_p12 && args_get(args, "--legacy") != NULL)
+		return ctl_usage(ctl, "--legacy is for --p12");
 	return 0;
 }
 
@@ -121,7 +128,7 @@ int cmd_identity_issue(struct ctl *ctl, const struct args *args)
 	if (csr != NULL)
 		status = add_csr(ctl, csr, body);
 	else
-		status = add_password(ctl, args_get(args, "--password-file"), body);
+		status = add_pkcs12(ctl, args, body);
 	if (status == 0)
 		status = add_options(ctl, args, body);
 	if (status != 0) {

@@ -20,7 +20,7 @@ static const struct option command_options[] = {{"--limit", true}, {"--cursor", 
 	{"--device", true}};
 static const struct option issue_options[] = {{"--csr", true}, {"--p12", true},
 	{"--password-file", true}, {"--device", true}, {"--renewal", false}, {"--cn", true},
-	{"--days", true}, {"--out", true}};
+	{"--days", true}, {"--out", true}, {"--legacy", false}};
 
 static const struct option push_options[] = {{"--all", false}, {"--filter", true},
 	{"--urgent", false}};
@@ -78,10 +78,10 @@ static const struct command table[] = {
 	{"alarm", "clear", "KIND SUBJECT", "strike an alarm out", NULL, 0, WORDS(2, 2),
 		.run = cmd_alarm_clear},
 	{"identity", "issue",
-		"(--csr FILE [--out FILE] | --p12 FILE --password-file FILE) [--device ID] [--renewal] "
+		"(--csr FILE [--out FILE] | --p12 FILE --password-file FILE [--legacy]) [--device ID] [--renewal] "
 		"[--cn NAME] [--days N]",
-		"make a device certificate: sign a CSR, or make key and PKCS#12", OPTIONS(issue_options),
-		WORDS(0, 0), .run = cmd_identity_issue},
+		"make a device certificate: sign a CSR, or make key and PKCS#12; --legacy: for older systems",
+		OPTIONS(issue_options), WORDS(0, 0), .run = cmd_identity_issue},
 	{"identity", "list", "[--limit N] [--cursor C]", "device certificates issued or seen",
 		OPTIONS(page_options), WORDS(0, 0), .run = cmd_identity_list},
 	{"identity", "revoke", "SHA256", "refuse a device certificate from now on", NULL, 0, WORDS(1, 1),
@@ -97,6 +97,16 @@ static const struct command table[] = {
 	{"token", "list", "", "the API tokens: role, maker, end, last use", NULL, 0, WORDS(0, 0),
 		.run = cmd_token_list},
 	{"token", "revoke", "NAME", "end an API token", NULL, 0, WORDS(1, 1), .run = cmd_token_revoke},
+	{"key", "status", "", "the keys that secrets are sealed under, and how far re-sealing is", NULL, 0,
+		WORDS(0, 0), .run = cmd_key_status},
+	{"key", "rotate", "", "seal with a new key from now on, and re-seal the rest while serving", NULL,
+		0, WORDS(0, 0), .run = cmd_key_rotate},
+	{"key", "prune", "", "take keys that nothing is sealed under any more out of the key file", NULL,
+		0, WORDS(0, 0), .run = cmd_key_prune},
+	{"key", "count", "", "count anew what is sealed under each key", NULL, 0, WORDS(0, 0),
+		.run = cmd_key_count},
+	{"key", "new", "FILE", "add a new key to a key file that pomonad itself cannot write", NULL, 0,
+		WORDS(1, 1), .run = cmd_key_new},
 	{"backup", NULL, "FILE [--force]",
 		"write a snapshot of the database while it serves; the master key is not in it",
 		OPTIONS(backup_options), WORDS(1, 1), .run = cmd_backup},

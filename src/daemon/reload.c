@@ -8,6 +8,7 @@
 #include "host.h"
 #include "notify.h"
 #include "pomona/base/log.h"
+#include "pomona/store/keys.h"
 #include "waking.h"
 
 static void log_lines(enum log_level level, const char *event, struct slice lines)
@@ -50,6 +51,30 @@ static void apply(struct server *server, const struct config *config, const stru
 	buf_fini(&fixed);
 }
 
+static enum rc take_keys(void *ctx, struct txn *txn, struct err *err)
+{
+	return store_keys_take(txn, ctx, err);
+}
+
+/* The old keys stay in force where the new ones will not do. */
+static void reload_keys(struct server *server)
+{
+	AUTO(keyring_free) struct keyring *keyring = NULL;
+	const char *path = server->config->server.master_key;
+	struct err err = {0};
+	enum rc rc = keyring_load(path, &keyring, &err);
+
+	if (rc == RC_OK) {
+		rc = store_run(server->store, take_keys, keyring, &err);
+		if (rc != RC_OK)
+			(void)err_context(&err, "%s", path);
+	}
+	if (rc != RC_OK)
+		log_error("master_key_not_taken", LOG_STR("error", err.text),
+			LOG_STR("advice",
+				"the former keys stay in force: put the key file right, or it will not start again"));
+}
+
 /* The listener takes the certificate or nothing is taken. */
 static enum rc take_over(struct server *server, const struct config *config, struct err *err)
 {
@@ -65,6 +90,8 @@ static enum rc take_over(struct server *server, const struct config *config, str
 	rc = http_listener_set_tls(server->listeners[SERVER_LISTENER_DEVICE], &params, err);
 	if (rc == RC_OK)
 		apply(server, config, &fresh);
+	if (rc == RC_OK)
+		reload_keys(server);
 	return rc;
 }
 

@@ -13,13 +13,14 @@
 #include "pomona/base/log.h"
 #include "pomona/store/escrow.h"
 #include "pomona/store/identity.h"
+#include "pomona/store/keys.h"
 #include "waking.h"
 
 enum {
 	CA_DER_BYTES_MAX = 65536,
 	ANCHORS_BYTES_MAX = 4 * 1024 * 1024,
-	/* Besides one a device thread: the admin API's threads, main and the outbound loop. */
-	READERS_BESIDES = 7,
+	/* Besides one a device thread: the admin API's threads, main, the outbound loop, re-sealing. */
+	READERS_BESIDES = 8,
 };
 
 #define ADVICE_THREADS "look at memory and threads that the service may have"
@@ -88,6 +89,25 @@ static enum rc start_keyring(struct server *server, struct err *err)
 static void stop_keyring(struct server *server)
 {
 	keyring_free(&server->keyring);
+}
+
+static enum rc check_keyring(struct server *server, struct err *err)
+{
+	struct txn *txn = NULL;
+	enum rc rc = store_read_begin(server->store, &txn, err);
+
+	if (rc != RC_OK)
+		return rc;
+	rc = store_keys_check(txn, err);
+	store_read_end(server->store, &txn);
+	if (rc == RC_INVALID)
+		return err_context(err, "%s", server->config->server.master_key);
+	return rc;
+}
+
+static void stop_nothing(struct server *server)
+{
+	(void)server;
 }
 
 static unsigned reader_count(const struct config *config)
@@ -222,6 +242,7 @@ static enum rc start_api(struct server *server, struct err *err)
 		.clock = clock_system(),
 		.device_ca = server->device_ca,
 		.body_bytes_max = (size_t)server->config->admin.body_bytes_max,
+		.master_key = server->config->server.master_key,
 	};
 	enum rc rc = host_socket_group(server->config, &server->socket_gid, err);
 
@@ -279,6 +300,9 @@ static const struct stage {
 		"correct the .socket units: FileDescriptorName= and ListenStream= (pomonad(8))"},
 	{"master key", start_keyring, stop_keyring, ADVICE_INIT},
 	{"database", start_store, stop_store, ADVICE_INIT},
+	{"keys of the database", check_keyring, stop_nothing,
+		"put the key file in place that belongs to this database, with the line of that key: an older line "
+		"may go only when `pomonactl key status` says so"},
 	{"device CA", start_device_ca, stop_device_ca, ADVICE_INIT},
 	{"outbound loop", waking_open_loop, waking_close_loop, ADVICE_THREADS},
 	{"push", waking_open_push, waking_close_push,

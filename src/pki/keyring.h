@@ -4,8 +4,10 @@
 
 /*
  * What a keyring is made of, for sealing alone.
- * Threading: any thread; immutable once loaded.
+ * Threading: any thread; immutable once loaded, but for the count of its holders.
  */
+
+#include <stdatomic.h>
 
 #include "pomona/pki/seal.h"
 
@@ -15,6 +17,7 @@ struct sealing_key {
 };
 
 struct keyring {
+	atomic_uint holders;
 	size_t count; /* 1 to SEAL_KEYS_MAX; the last one seals */
 	struct sealing_key keys[SEAL_KEYS_MAX];
 };

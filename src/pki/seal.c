@@ -17,6 +17,7 @@ enum {
 	TAG_BYTES = 16,
 	PLACE_BYTES_MAX = 4096, /* far more than any name of a row */
 };
+_Static_assert((int)HEAD_BYTES == (int)SEAL_MARK_BYTES, "what tells one blob from all others");
 _Static_assert(HEAD_BYTES + TAG_BYTES == SEAL_OVERHEAD_BYTES, "the format of seal.h");
 _Static_assert(SEAL_PLAIN_BYTES_MAX <= INT_MAX - SEAL_OVERHEAD_BYTES, "EVP counts in int");
 
@@ -116,4 +117,11 @@ enum rc unseal(const struct keyring *keyring, struct slice place, struct slice s
 		return ossl_fault(err, RC_CORRUPT, "unseal: changed, or moved from another place");
 	out->len += sealed.len - SEAL_OVERHEAD_BYTES;
 	return RC_OK;
+}
+
+uint32_t seal_key_id(struct slice sealed)
+{
+	if (sealed.len < SEAL_OVERHEAD_BYTES || sealed.ptr[0] != SEAL_VERSION)
+		return 0;
+	return read_key_id(sealed.ptr);
 }

@@ -3,11 +3,6 @@
 
 #include "txn.h"
 
-static struct place body_place(int64_t command_id)
-{
-	return place_of("command/%lld", (long long)command_id);
-}
-
 static enum rc check_row(const struct command_row *row, struct err *err)
 {
 	enum rc rc = bytes_check("CommandUUID", row->uuid, COMMAND_UUID_BYTES_MAX, err);
@@ -41,7 +36,7 @@ static enum rc insert_command(struct txn *txn, const struct command_row *row, in
 static enum rc insert_body(struct txn *txn, int64_t command_id, struct slice body, struct err *err)
 {
 	AUTO(buf_fini) struct buf sealed = {0};
-	struct place place = body_place(command_id);
+	struct place place = place_of_command(command_id);
 	enum rc rc = txn_seal(txn, &place, body, &sealed, err);
 
 	if (rc == RC_OK)
@@ -93,7 +88,7 @@ enum rc command_find(struct txn *txn, struct slice uuid, int64_t *command_id_r, 
 enum rc command_body(struct txn *txn, int64_t command_id, struct buf *out, struct err *err)
 {
 	AUTO(query_end) struct query query = {0};
-	struct place place = body_place(command_id);
+	struct place place = place_of_command(command_id);
 	enum rc rc = QUERY(&query, txn, err, "SELECT sealed FROM command_body WHERE command_id = ?1",
 		V_INT(command_id));
 

@@ -164,16 +164,11 @@ static enum rc check_facts(const struct device_facts *facts, struct err *err)
 	return rc;
 }
 
-static struct place message_place(int64_t id, const char *message_type)
-{
-	return place_of("checkin/%lld/%s", (long long)id, message_type);
-}
-
 enum rc enrollment_set_pending(struct txn *txn, int64_t id, int64_t identity_id,
 	const struct device_facts *facts, struct slice raw, struct err *err)
 {
 	AUTO(buf_fini) struct buf sealed = {0};
-	struct place place = message_place(id, "Authenticate");
+	struct place place = place_of_message(id, "Authenticate");
 	enum rc rc = check_facts(facts, err);
 
 	if (rc == RC_OK)
@@ -307,7 +302,7 @@ enum rc enrollment_set_token(struct txn *txn, int64_t id, const struct token_fac
 	struct slice raw, struct err *err)
 {
 	AUTO(buf_fini) struct buf sealed = {0};
-	struct place place = message_place(id, "TokenUpdate");
+	struct place place = place_of_message(id, "TokenUpdate");
 	enum rc rc = check_token(facts, err);
 
 	if (rc == RC_OK)
@@ -362,7 +357,7 @@ enum rc enrollment_raw_message(struct txn *txn, int64_t id, const char *message_
 	struct buf *out, struct err *err)
 {
 	AUTO(query_end) struct query query = {0};
-	struct place place = message_place(id, message_type);
+	struct place place = place_of_message(id, message_type);
 	enum rc rc = QUERY(&query, txn, err,
 		"SELECT sealed FROM checkin_message WHERE enrollment_id = ?1 AND message_type = ?2", V_INT(id),
 		V_STR(message_type));

@@ -3,11 +3,6 @@
 
 #include "txn.h"
 
-static struct place escrow_place(int64_t enrollment_id, enum escrow_kind kind, int64_t stored_at)
-{
-	return place_of("escrow/%lld/%d/%lld", (long long)enrollment_id, (int)kind, (long long)stored_at);
-}
-
 /* One that does not open is not the same. */
 static enum rc is_live(struct txn *txn, int64_t enrollment_id, enum escrow_kind kind,
 	struct slice secret, bool *is_live_r, struct err *err)
@@ -34,7 +29,7 @@ static enum rc replace(struct txn *txn, int64_t enrollment_id, enum escrow_kind 
 	struct slice secret, struct err *err)
 {
 	AUTO(buf_fini) struct buf sealed = {0};
-	struct place place = escrow_place(enrollment_id, kind, txn->now);
+	struct place place = place_of_escrow(enrollment_id, kind, txn->now);
 	enum rc rc = escrow_drop(txn, enrollment_id, kind, err);
 
 	if (rc == RC_OK)
@@ -72,7 +67,7 @@ enum rc escrow_get(struct txn *txn, int64_t enrollment_id, enum escrow_kind kind
 		rc = query_row(&query, "escrowed secret", err);
 	if (rc != RC_OK)
 		return rc;
-	place = escrow_place(enrollment_id, kind, query_int(&query, 0));
+	place = place_of_escrow(enrollment_id, kind, query_int(&query, 0));
 	return txn_unseal(txn, &place, query_bytes(&query, 1), out, err);
 }
 
@@ -93,7 +88,7 @@ enum rc escrow_archive(struct txn *txn, int64_t enrollment_id, struct err *err)
 enum rc vault_put(struct txn *txn, const char *name, struct slice secret, struct err *err)
 {
 	AUTO(buf_fini) struct buf sealed = {0};
-	struct place place = place_of("vault/%s", name);
+	struct place place = place_of_vault(name);
 	enum rc rc = bytes_check("secret", secret, ESCROW_BYTES_MAX, err);
 
 	if (rc == RC_OK)
@@ -109,7 +104,7 @@ enum rc vault_put(struct txn *txn, const char *name, struct slice secret, struct
 enum rc vault_get(struct txn *txn, const char *name, struct buf *out, struct err *err)
 {
 	AUTO(query_end) struct query query = {0};
-	struct place place = place_of("vault/%s", name);
+	struct place place = place_of_vault(name);
 	enum rc rc = QUERY(&query, txn, err, "SELECT sealed FROM vault WHERE name = ?1", V_STR(name));
 
 	if (rc == RC_OK)

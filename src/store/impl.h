@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "pomona/store/keys.h"
 #include "txn.h"
 
 struct writer {
@@ -59,6 +60,16 @@ struct errands {
 	atomic_bool is_stopping;
 };
 
+/* Brings all sealed blobs under the newest key: store/keys.h. */
+struct resealer {
+	bool is_running; /* the thread's starter's alone */
+	pthread_t thread;
+	pthread_mutex_t mutex; /* guards all below */
+	pthread_cond_t wake;
+	bool is_wanted, is_stopping;
+	struct store_keys_status status;
+};
+
 struct counters {
 	atomic_uint_fast64_t jobs_total, jobs_failed, jobs_refused, commits_total;
 	atomic_uint_fast64_t commit_us_last, commit_us_max, commit_us_sum, batch_jobs_max;
@@ -67,12 +78,13 @@ struct counters {
 struct store {
 	char *path, *wal_path;
 	int lock_fd;
-	const struct keyring *keyring;
+	struct keys keys;
 	const struct clock *clock;
 	struct writer writer;
 	struct readers readers;
 	struct checkpointer checkpointer;
 	struct errands errands;
+	struct resealer resealer;
 	struct counters counters;
 };
 
@@ -96,5 +108,15 @@ void checkpointer_note_commit(struct store *store);
 void errands_stop(struct store *store);
 /* Deletes what a crash left of a copy. */
 void errands_tidy(const struct store *store);
+
+void resealer_init(struct resealer *resealer);
+/* Counts at once where there are several keys. */
+enum rc resealer_start(struct store *store, struct err *err) MUST_USE;
+/* Tells it to end; joins it, when the writer takes no more jobs. */
+void resealer_end(struct store *store);
+void resealer_join(struct store *store);
+void resealer_fini(struct resealer *resealer);
+/* One turn on the caller's thread, for tests: RC_OK when all are under the newest key that can be. */
+enum rc resealer_turn(struct store *store, struct err *err) MUST_USE;
 
 #endif

@@ -7,11 +7,6 @@
 
 _Static_assert(sizeof("push_cert/") + PUSH_TOPIC_BYTES_MAX <= PLACE_BYTES, "no topic is cut");
 
-static struct place key_place(const char *topic)
-{
-	return place_of("push_cert/%s", topic);
-}
-
 static enum rc check_cert(const struct push_cert *cert, struct err *err)
 {
 	enum rc rc = bytes_check("certificate", buf_slice(&cert->cert_pem), PUSH_CERT_PEM_BYTES_MAX, err);
@@ -26,7 +21,7 @@ static enum rc check_cert(const struct push_cert *cert, struct err *err)
 enum rc push_cert_put(struct txn *txn, const struct push_cert *cert, struct err *err)
 {
 	AUTO(buf_fini) struct buf sealed = {0};
-	struct place place = key_place(cert->topic);
+	struct place place = place_of_push_cert(cert->topic);
 	const struct cert_facts *facts = &cert->facts;
 	enum rc rc = check_cert(cert, err);
 
@@ -87,7 +82,7 @@ enum rc push_cert_list(struct txn *txn, struct arena *arena, struct push_cert_vi
 enum rc push_cert_key(struct txn *txn, const char *topic, struct buf *key_pem, struct err *err)
 {
 	AUTO(query_end) struct query query = {0};
-	struct place place = key_place(topic);
+	struct place place = place_of_push_cert(topic);
 	enum rc rc =
 		QUERY(&query, txn, err, "SELECT sealed FROM push_cert WHERE topic = ?1", V_STR(topic));
 

@@ -114,16 +114,11 @@ enum rc queue_notnow(struct txn *txn, const struct queue_item *item, struct err 
 		V_INT(item->command_id), V_INT(item->enrollment_id), V_INT(txn->now));
 }
 
-static struct place result_place(int64_t enrollment_id, int64_t command_id)
-{
-	return place_of("result/%lld/%lld", (long long)enrollment_id, (long long)command_id);
-}
-
 static enum rc insert_result(struct txn *txn, const struct queue_item *item, struct slice raw,
 	int64_t *result_id_r, struct err *err)
 {
 	AUTO(buf_fini) struct buf sealed = {0};
-	struct place place = result_place(item->enrollment_id, item->command_id);
+	struct place place = place_of_result(item->enrollment_id, item->command_id);
 	enum rc rc = txn_seal(txn, &place, raw, &sealed, err);
 
 	if (rc == RC_OK)
@@ -164,7 +159,7 @@ enum rc queue_result(struct txn *txn, int64_t enrollment_id, int64_t command_id,
 	struct err *err)
 {
 	AUTO(query_end) struct query query = {0};
-	struct place place = result_place(enrollment_id, command_id);
+	struct place place = place_of_result(enrollment_id, command_id);
 	enum rc rc = QUERY(&query, txn, err,
 		"SELECT r.sealed FROM queue q JOIN result r ON r.id = q.result_id"
 		" WHERE q.command_id = ?1 AND q.enrollment_id = ?2",

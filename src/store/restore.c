@@ -13,10 +13,9 @@
 
 #include "impl.h"
 #include "pomona/base/file.h"
-#include "pomona/store/escrow.h"
 #include "schema.h"
 
-enum { COPY_STEP_BYTES = 65536, KEY_BYTES_MAX = 16384 };
+enum { COPY_STEP_BYTES = 65536 };
 
 static void close_fd(int *fd)
 {
@@ -30,18 +29,14 @@ static void close_fd(int *fd)
 /* The device CA's key is sealed in every database of ours. */
 static enum rc check_keyring(struct txn *txn, struct err *err)
 {
-	AUTO(buf_fini_secret) struct buf key = {0};
-	enum rc rc;
+	enum rc rc = store_keys_check(txn, err);
 
-	buf_init(&key, KEY_BYTES_MAX);
-	if (buf_reserve(&key, KEY_BYTES_MAX) == NULL)
-		return err_set(err, RC_NO_MEMORY, "device CA");
-	rc = vault_get(txn, "device_ca.key", &key, err);
-	if (rc == RC_CORRUPT || rc == RC_IO)
-		return err_set(err, RC_DENIED, "the master key is not this database's, it opens nothing in it");
-	if (rc == RC_NOT_FOUND)
-		return err_set(err, RC_CORRUPT, "there is no device CA in it");
-	return rc;
+	if (rc == RC_INVALID) {
+		(void)err_context(err, "the master key is not this database's");
+		err->rc = RC_DENIED;
+		return RC_DENIED;
+	}
+	return rc == RC_NOT_FOUND ? err_set(err, RC_CORRUPT, "there is no device CA in it") : rc;
 }
 
 static enum rc read_bytes(struct db *db, struct store_file_facts *facts, struct err *err)
@@ -70,7 +65,7 @@ static enum rc check_content(struct txn *txn, const char *path, struct store_fil
 	if (rc == RC_OK)
 		rc =
 			db_read_int(&txn->db, "SELECT count(*) FROM enrollment WHERE state = 2", &facts->devices, err);
-	if (rc == RC_OK && txn->keyring != NULL)
+	if (rc == RC_OK && txn->keys->now != NULL)
 		rc = check_keyring(txn, err);
 	return rc;
 }
@@ -79,16 +74,18 @@ static enum rc check_content(struct txn *txn, const char *path, struct store_fil
  * Read-write, because a connection that only reads lays files beside the database and leaves them there. Nothing is
  * written but a log that `is_log_kept` does not keep: closing moves it into the database.
  */
-static enum rc check_with(const char *path, bool is_log_kept, const struct keyring *keyring,
+static enum rc check_with(const char *path, bool is_log_kept, struct keyring *keyring,
 	struct store_file_facts *facts_r, struct err *err)
 {
 	struct txn *txn = calloc(1, sizeof(*txn));
+	struct keys keys;
 	enum rc rc;
 
 	*facts_r = (struct store_file_facts){0};
 	if (txn == NULL)
 		return err_set(err, RC_NO_MEMORY, "%s", path);
-	txn->keyring = keyring;
+	keys_init(&keys, keyring);
+	txn->keys = &keys;
 	txn->clock = clock_system();
 	rc = db_open(&txn->db, path, SQLITE_OPEN_READWRITE, err);
 	if (rc == RC_OK && is_log_kept)
@@ -96,11 +93,12 @@ static enum rc check_with(const char *path, bool is_log_kept, const struct keyri
 	if (rc == RC_OK)
 		rc = check_content(txn, path, facts_r, err);
 	db_close(&txn->db);
+	keys_fini(&keys);
 	free(txn);
 	return rc;
 }
 
-enum rc store_file_check(const char *path, const struct keyring *keyring,
+enum rc store_file_check(const char *path, struct keyring *keyring,
 	struct store_file_facts *facts_r, struct err *err)
 {
 	struct stat status;
@@ -161,7 +159,7 @@ static enum rc take_lock(const char *path, int *fd_r, struct err *err)
 	return rc;
 }
 
-enum rc store_check_stopped(const char *path, const struct keyring *keyring,
+enum rc store_check_stopped(const char *path, struct keyring *keyring,
 	struct store_file_facts *facts_r, struct err *err)
 {
 	AUTO(close_fd) int lock = -1;

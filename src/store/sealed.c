@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-struct place place_of(const char *format, ...)
+static struct place place_of(const char *format, ...) PRINTF_LIKE(1, 2);
+
+static struct place place_of(const char *format, ...)
 {
 	struct place place;
 	va_list args;
@@ -16,18 +18,86 @@ struct place place_of(const char *format, ...)
 	return place;
 }
 
+struct place place_of_message(int64_t enrollment_id, const char *message_type)
+{
+	return place_of("checkin/%lld/%s", (long long)enrollment_id, message_type);
+}
+
+struct place place_of_command(int64_t command_id)
+{
+	return place_of("command/%lld", (long long)command_id);
+}
+
+struct place place_of_result(int64_t enrollment_id, int64_t command_id)
+{
+	return place_of("result/%lld/%lld", (long long)enrollment_id, (long long)command_id);
+}
+
+struct place place_of_escrow(int64_t enrollment_id, int64_t kind, int64_t stored_at)
+{
+	return place_of("escrow/%lld/%lld/%lld", (long long)enrollment_id, (long long)kind,
+		(long long)stored_at);
+}
+
+struct place place_of_vault(const char *name)
+{
+	return place_of("vault/%s", name);
+}
+
+struct place place_of_push_cert(const char *topic)
+{
+	return place_of("push_cert/%s", topic);
+}
+
+void keys_init(struct keys *keys, struct keyring *keyring)
+{
+	(void)pthread_mutex_init(&keys->mutex, NULL);
+	keys->now = keyring == NULL ? NULL : keyring_ref(keyring);
+}
+
+struct keyring *keys_hold(struct keys *keys)
+{
+	struct keyring *held;
+
+	(void)pthread_mutex_lock(&keys->mutex);
+	held = keyring_ref(keys->now);
+	(void)pthread_mutex_unlock(&keys->mutex);
+	return held;
+}
+
+void keys_exchange(struct keys *keys, struct keyring *keyring)
+{
+	struct keyring *former;
+
+	(void)pthread_mutex_lock(&keys->mutex);
+	former = keys->now;
+	keys->now = keyring_ref(keyring);
+	(void)pthread_mutex_unlock(&keys->mutex);
+	keyring_free(&former);
+}
+
+void keys_fini(struct keys *keys)
+{
+	keyring_free(&keys->now);
+	(void)pthread_mutex_destroy(&keys->mutex);
+}
+
 enum rc txn_seal(struct txn *txn, const struct place *place, struct slice plain, struct buf *out,
 	struct err *err)
 {
+	AUTO(keyring_free) struct keyring *keyring = keys_hold(txn->keys);
+
 	buf_init(out, plain.len + SEAL_OVERHEAD_BYTES);
-	return seal(txn->keyring, slice_of_str(place->text), plain, out, err);
+	return seal(keyring, slice_of_str(place->text), plain, out, err);
 }
 
 enum rc txn_unseal(struct txn *txn, const struct place *place, struct slice sealed, struct buf *out,
 	struct err *err)
 {
+	/* After the blob was read: who sealed it had this keyring, or one before it. */
+	AUTO(keyring_free) struct keyring *keyring = keys_hold(txn->keys);
 	struct err fault = {.rc = RC_OK, .text = ""};
-	enum rc rc = unseal(txn->keyring, slice_of_str(place->text), sealed, out, &fault);
+	enum rc rc = unseal(keyring, slice_of_str(place->text), sealed, out, &fault);
 
 	if (rc == RC_NOT_FOUND) /* neither a missing row nor a lost one: the key may come back */
 		return err_set(err, RC_IO, "%s: %s: put its line back into the key file", place->text,

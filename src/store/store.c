@@ -112,9 +112,10 @@ static enum rc tidy(struct txn *txn, struct err *err)
 	return rc;
 }
 
-static void txn_init(struct txn *txn, const struct store *store, bool is_writer)
+static void txn_init(struct txn *txn, struct store *store, bool is_writer)
 {
-	*txn = (struct txn){.keyring = store->keyring, .clock = store->clock, .is_writer = is_writer};
+	*txn =
+		(struct txn){.keys = &store->keys, .store = store, .clock = store->clock, .is_writer = is_writer};
 }
 
 static enum rc open_writer(struct store *store, bool is_create, struct err *err)
@@ -166,7 +167,7 @@ static struct store *store_new(const struct store_params *params)
 	if (store == NULL)
 		return NULL;
 	store->lock_fd = -1;
-	store->keyring = params->keyring;
+	keys_init(&store->keys, params->keyring);
 	store->clock = params->clock;
 	store->path = strdup(params->path);
 	if (asprintf(&store->wal_path, "%s-wal", params->path) < 0)
@@ -184,6 +185,7 @@ static struct store *store_new(const struct store_params *params)
 	(void)pthread_cond_init(&store->checkpointer.wake, NULL);
 	(void)pthread_mutex_init(&store->errands.mutex, NULL);
 	(void)pthread_cond_init(&store->errands.wake, NULL);
+	resealer_init(&store->resealer);
 	return store;
 }
 
@@ -225,13 +227,14 @@ enum rc store_start(struct store *store, struct err *err)
 	if (rc == RC_OK)
 		rc = thread_start(&store->writer.thread, "store-writer", writer_main, store, err);
 	store->writer.is_running = rc == RC_OK;
-	return rc;
+	return rc == RC_OK ? resealer_start(store, err) : rc;
 }
 
 void store_stop(struct store *store)
 {
 	struct writer *writer = &store->writer;
 
+	resealer_end(store);
 	(void)pthread_mutex_lock(&writer->mutex);
 	writer->is_stopping = true;
 	(void)pthread_cond_signal(&writer->wake);
@@ -240,12 +243,15 @@ void store_stop(struct store *store)
 		(void)pthread_join(writer->thread, NULL);
 	writer->is_running = false;
 	writer_refuse_all(store); /* those of a store that was never started */
+	resealer_join(store);
 	errands_stop(store);
 	checkpointer_stop(store);
 }
 
 static void store_free(struct store *store)
 {
+	resealer_fini(&store->resealer);
+	keys_fini(&store->keys);
 	(void)pthread_cond_destroy(&store->errands.wake);
 	(void)pthread_mutex_destroy(&store->errands.mutex);
 	(void)pthread_cond_destroy(&store->checkpointer.wake);

@@ -7,6 +7,8 @@
  * Threading: the thread that has it.
  */
 
+#include <pthread.h>
+
 #include "db.h"
 #include "pomona/base/clock.h"
 #include "pomona/pki/seal.h"
@@ -14,9 +16,21 @@
 #include "pomona/store/queue.h"
 #include "pomona/store/store.h"
 
+/* The keyring of the day: another takes its place while the store is open. Threading: any thread. */
+struct keys {
+	pthread_mutex_t mutex;
+	struct keyring *now; /* held; NULL: nothing can be opened */
+};
+void keys_init(struct keys *keys, struct keyring *keyring);
+/* The caller's to free. */
+struct keyring *keys_hold(struct keys *keys);
+void keys_exchange(struct keys *keys, struct keyring *keyring);
+void keys_fini(struct keys *keys);
+
 struct txn {
 	struct db db;
-	const struct keyring *keyring;
+	struct keys *keys;   /* borrowed */
+	struct store *store; /* NULL: there is none behind it */
 	const struct clock *clock;
 	bool is_writer;
 	int64_t now;
@@ -41,7 +55,12 @@ enum { PLACE_BYTES = 288 };
 struct place {
 	char text[PLACE_BYTES];
 };
-struct place place_of(const char *format, ...) PRINTF_LIKE(1, 2);
+struct place place_of_message(int64_t enrollment_id, const char *message_type);
+struct place place_of_command(int64_t command_id);
+struct place place_of_result(int64_t enrollment_id, int64_t command_id);
+struct place place_of_escrow(int64_t enrollment_id, int64_t kind, int64_t stored_at);
+struct place place_of_vault(const char *name);
+struct place place_of_push_cert(const char *topic);
 /* `out` is initialised here and holds the blob. */
 enum rc txn_seal(struct txn *txn, const struct place *place, struct slice plain, struct buf *out,
 	struct err *err) MUST_USE;

@@ -27,6 +27,7 @@ struct api_params {
 	const struct authority *device_ca;
 	struct push *push; /* NULL: nobody is woken, and the routes about pushes answer 503 */
 	size_t body_bytes_max;
+	const char *master_key; /* the key file */
 	/* Over the Unix socket root and this user, our own, are admins; members of this group need no token
 	 * either; (gid_t)-1: none. */
 	uid_t own_uid;

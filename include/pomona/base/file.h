@@ -20,6 +20,9 @@ enum rc file_read(const char *path, struct buf *out, struct err *err) MUST_USE;
 enum rc file_create(const char *path, struct slice content, mode_t mode, struct err *err) MUST_USE;
 /* Writes beside it, fsyncs, renames over `path`. */
 enum rc file_replace(const char *path, struct slice content, mode_t mode, struct err *err) MUST_USE;
+/* The same for a file that is there (a link's end): owner and mode stay.
+ * RC_IO where there is none; RC_DENIED: this user, or this mount, may not. */
+enum rc file_rewrite(const char *path, struct slice content, struct err *err) MUST_USE;
 /* Makes one folder; an existing folder is fine (its mode is left alone). */
 enum rc file_make_dir(const char *path, mode_t mode, struct err *err) MUST_USE;
 bool file_is_there(const char *path);

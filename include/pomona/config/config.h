@@ -34,7 +34,8 @@ enum { CONFIG_FILE_BYTES_MAX = 1048576, CONFIG_LINE_BYTES_MAX = 4096 };
 
 /*
  * Strings are owned and never NULL. Paths are absolute: a relative one was joined to the conf
- * file's folder, and a leading "${state_dir}" was replaced.
+ * file's folder, a leading "${state_dir}" was replaced, and a "credential:NAME" is the file of that name in
+ * $CREDENTIALS_DIRECTORY, or where systemd lays it for pomonad.service.
  */
 struct config {
 	struct {
@@ -105,6 +106,7 @@ struct config {
 enum config_type {
 	CONFIG_TYPE_TEXT,
 	CONFIG_TYPE_PATH,
+	CONFIG_TYPE_CREDENTIAL, /* a path, or credential:NAME */
 	CONFIG_TYPE_INTEGER,
 	CONFIG_TYPE_CHOICE,
 	CONFIG_TYPE_HOSTNAME, /* a DNS name or an IP address */

@@ -81,13 +81,17 @@ enum rc authority_issue_csr(const struct authority *authority, struct slice csr,
 enum rc authority_issue_key(const struct authority *authority, enum key_kind kind,
 	const struct issue_params *params, struct buf *cert_der, struct buf *key_pem, struct err *err)
 	MUST_USE;
-/*
- * Appends a PKCS#12 of key (PEM), certificate and the CA's certificate, AES-256 with a SHA-256 MAC. `password`
- * may not be empty; `friendly_name` may be NULL.
- */
+struct pkcs12_params {
+	const char *password;      /* may not be empty */
+	const char *friendly_name; /* NULL: none */
+	/* pbeWithSHAAnd3-KeyTripleDES-CBC with a SHA-1 MAC (RFC 7292 C) instead of AES-256 with a SHA-256 MAC: for
+	 * systems that cannot read PBES2. */
+	bool is_legacy;
+};
+/* Appends a PKCS#12 of key (PEM), certificate and the CA's certificate. */
 enum rc authority_write_pkcs12(const struct authority *authority, struct slice cert_der,
-	struct slice key_pem, const char *password, const char *friendly_name, struct buf *out,
-	struct err *err) MUST_USE;
+	struct slice key_pem, const struct pkcs12_params *params, struct buf *out, struct err *err)
+	MUST_USE;
 
 struct crl_entry {
 	const char *serial; /* lower-case hex, as struct cert_facts has it */

@@ -50,16 +50,16 @@ struct store_file_facts {
  * not asked) opens? RC_CORRUPT, RC_UNSUPPORTED (newer), RC_DENIED (the keyring does not open it),
  * RC_NOT_FOUND, RC_IO. Nobody else may use it meanwhile.
  */
-enum rc store_file_check(const char *path, const struct keyring *keyring,
+enum rc store_file_check(const char *path, struct keyring *keyring,
 	struct store_file_facts *facts_r, struct err *err) MUST_USE;
 /* The same for the database of a daemon that is stopped, under its lock, changing nothing. RC_BUSY: it runs. */
-enum rc store_check_stopped(const char *path, const struct keyring *keyring,
+enum rc store_check_stopped(const char *path, struct keyring *keyring,
 	struct store_file_facts *facts_r, struct err *err) MUST_USE;
 
 struct store_restore {
 	const char *path; /* of the database to be */
 	const char *from; /* the backup, which is left as it is */
-	const struct keyring *keyring;
+	struct keyring *keyring;
 	const struct clock *clock;
 	char
 		aside[BACKUP_PATH_BYTES]; /* filled: where the former database is now; "" where there was none */

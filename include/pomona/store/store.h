@@ -28,12 +28,12 @@ struct store;
 struct txn;
 
 struct store_params {
-	const char *path;              /* the database file; "<path>.lock" is held while open */
-	const struct keyring *keyring; /* borrowed until store_close() */
-	const struct clock *clock;     /* borrowed */
-	unsigned readers;              /* read-only connections; 0: 4 */
-	size_t queue_max;              /* jobs that may wait; 0: 4096 */
-	bool is_create;                /* make the file where there is none; else RC_NOT_FOUND */
+	const char *path;          /* the database file; "<path>.lock" is held while open */
+	struct keyring *keyring;   /* held too until store_close() */
+	const struct clock *clock; /* borrowed */
+	unsigned readers;          /* read-only connections; 0: 4 */
+	size_t queue_max;          /* jobs that may wait; 0: 4096 */
+	bool is_create;            /* make the file where there is none; else RC_NOT_FOUND */
 };
 
 /*

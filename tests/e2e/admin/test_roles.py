@@ -24,7 +24,7 @@ post /commands/{uuid}/cancel, get /commands/{uuid}/results/{id}, get /commands/{
 post /pushcerts/test, delete /alarms/{kind}/{subject}"""
 ADMIN = """delete /devices/{id}, post /devices/{id}/forget, get /tokens, post /tokens, delete /tokens/{name},
 post /identities, post /identities/{sha256}/revoke, post /cas, delete /cas/{sha256}, put /pushcerts,
-delete /pushcerts/{topic}, get /backup, get /integrity"""
+delete /pushcerts/{topic}, post /keys/count, post /keys/rotate, post /keys/prune, get /backup, get /integrity"""
 
 
 def operations():

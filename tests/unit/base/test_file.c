@@ -135,6 +135,52 @@ static void a_file_is_replaced_as_a_whole(void **state)
 	assert_false(file_is_there(path_of("a.new")));
 }
 
+static void a_file_is_rewritten_with_its_mode_and_only_on_the_disk_told_done(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(file_rewrite(path_of("a"), SLICE_LITERAL("one"), NULL),
+		RC_IO); /* there is none */
+	assert_int_equal(file_create(path_of("a"), SLICE_LITERAL("one"), 0640, NULL), RC_OK);
+	assert_int_equal(file_create(path_of("a.new"), SLICE_LITERAL("half"), 0600, NULL), RC_OK);
+	syncs = 0;
+	assert_int_equal(file_rewrite(path_of("a"), SLICE_LITERAL("two"), NULL), RC_OK);
+	assert_int_equal(syncs, 2); /* the file, then its folder */
+	assert_content("a", "two");
+	assert_int_equal(stat(path_of("a"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	is_disk_full = true;
+	assert_int_equal(file_rewrite(path_of("a"), SLICE_LITERAL("three"), NULL), RC_IO);
+	is_disk_full = false;
+	is_sync_broken = true;
+	assert_int_equal(file_rewrite(path_of("a"), SLICE_LITERAL("three"), NULL), RC_IO);
+	is_sync_broken = false;
+	is_rename_broken = true;
+	assert_int_equal(file_rewrite(path_of("a"), SLICE_LITERAL("three"), NULL), RC_IO);
+	assert_content("a", "two");
+	assert_false(file_is_there(path_of("a.new")));
+}
+
+static void a_file_that_may_not_be_written_is_told_apart_from_a_disk_that_fails(void **state)
+{
+	enum { NOBODY = 65534 };
+	const bool is_root = geteuid() == 0;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(file_create(path_of("a"), SLICE_LITERAL("one"), 0600, NULL), RC_OK);
+	assert_int_equal(chmod(folder, 0555), 0);
+	if (is_root) /* which may write everywhere */
+		assert_int_equal(seteuid(NOBODY), 0);
+	assert_int_equal(file_rewrite(path_of("a"), SLICE_LITERAL("two"), &err), RC_DENIED);
+	if (is_root)
+		assert_int_equal(seteuid(0), 0);
+	assert_int_equal(chmod(folder, 0700), 0);
+	assert_non_null(strstr(err.text, "cannot be made: Permission denied"));
+	assert_content("a", "one");
+}
+
 static void what_a_crash_left_beside_does_not_stop_the_next_one(void **state)
 {
 	(void)state;
@@ -247,6 +293,10 @@ int main(void)
 		cmocka_unit_test_teardown(a_file_is_made_once_with_its_mode_and_synced_with_its_folder,
 			remove_files),
 		cmocka_unit_test_teardown(a_file_is_replaced_as_a_whole, remove_files),
+		cmocka_unit_test_teardown(a_file_is_rewritten_with_its_mode_and_only_on_the_disk_told_done,
+			remove_files),
+		cmocka_unit_test_teardown(a_file_that_may_not_be_written_is_told_apart_from_a_disk_that_fails,
+			remove_files),
 		cmocka_unit_test_teardown(what_a_crash_left_beside_does_not_stop_the_next_one, remove_files),
 		cmocka_unit_test_teardown(writes_that_stop_half_way_are_carried_on, remove_files),
 		cmocka_unit_test_teardown(a_full_disk_leaves_no_half_file_and_the_old_one_whole, remove_files),

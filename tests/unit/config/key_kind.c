@@ -6,6 +6,7 @@ void key_kind_append(const struct config_key *key, struct buf *out)
 	static const char *const words[CONFIG_TYPE_COUNT] = {
 		[CONFIG_TYPE_TEXT] = "text",
 		[CONFIG_TYPE_PATH] = "path",
+		[CONFIG_TYPE_CREDENTIAL] = "path or credential:NAME",
 		[CONFIG_TYPE_HOSTNAME] = "DNS name or IP address",
 		[CONFIG_TYPE_ADDRESS] = "host:port or [IPv6 address]:port",
 	};

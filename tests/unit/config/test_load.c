@@ -78,6 +78,34 @@ static void what_is_not_set_has_its_default(void **state)
 	assert_int_equal(config->push.ping_interval_s, 600);
 }
 
+static void a_credential_is_where_systemd_says_or_where_it_lays_it(void **state)
+{
+	static const struct {
+		const char *folder, *want;
+	} cases[] = {
+		{"/run/credentials/other.service", "/run/credentials/other.service/key"},
+		{NULL, "/run/credentials/pomonad.service/key"},
+		{"relative", "/run/credentials/pomonad.service/key"},
+		{"", "/run/credentials/pomonad.service/key"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		AUTO(config_free) struct config *config = NULL;
+		AUTO(buf_fini) struct buf faults;
+		struct err err;
+
+		if (cases[i].folder == NULL)
+			assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+		else
+			assert_int_equal(setenv("CREDENTIALS_DIRECTORY", cases[i].folder, 1), 0);
+		assert_int_equal(parse(SLICE_LITERAL(REQUIRED "[server]\nmaster_key = credential:key\n"), &config,
+																				&faults, &err),
+			RC_OK);
+		assert_string_equal(config->server.master_key, cases[i].want);
+	}
+}
+
 static void a_value_is_taken_as_it_stands_whatever_its_length(void **state)
 {
 	AUTO(config_free) struct config *config = NULL;
@@ -405,6 +433,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_not_set_has_its_default),
+		cmocka_unit_test(a_credential_is_where_systemd_says_or_where_it_lays_it),
 		cmocka_unit_test(a_value_is_taken_as_it_stands_whatever_its_length),
 		cmocka_unit_test(each_broken_line_is_named_with_its_rule),
 		cmocka_unit_test(what_must_fit_together_may_be_equal),

@@ -237,6 +237,28 @@ static void a_path_may_begin_with_the_state_folder_and_name_no_other_variable(vo
 	hold("server", "state_dir", itself, COUNT_OF(itself));
 }
 
+static void the_master_key_is_a_path_or_names_a_credential(void **state)
+{
+	static const struct value_case cases[] = {
+		{"master.key", true},
+		{"/etc/pomona/master.key", true},
+		{"${state_dir}/x", true},
+		{"a${state_dir}", false},
+		{"credential:master.key", true},
+		{"credential:", false},
+		{"credential:a/b", false},
+		{"credential:..", false},
+		{"credential:a b", false},
+		{"credential:a:b", false},
+		{"credential:${state_dir}", false},
+		{"credential:" LABEL_63 LABEL_63 LABEL_63 LABEL_63 "123", true},
+		{"credential:" LABEL_63 LABEL_63 LABEL_63 LABEL_63 "1234", false},
+	};
+
+	(void)state;
+	hold("server", "master_key", cases, COUNT_OF(cases));
+}
+
 static void only_what_may_be_switched_off_may_be_empty(void **state)
 {
 	static const struct value_case good[] = {{"", true}};
@@ -362,6 +384,7 @@ int main(void)
 		cmocka_unit_test(a_choice_is_one_of_its_words),
 		cmocka_unit_test(the_words_of_a_choice_stand_in_the_order_of_its_enum),
 		cmocka_unit_test(a_path_may_begin_with_the_state_folder_and_name_no_other_variable),
+		cmocka_unit_test(the_master_key_is_a_path_or_names_a_credential),
 		cmocka_unit_test(only_what_may_be_switched_off_may_be_empty),
 		cmocka_unit_test(paths_are_made_absolute),
 		cmocka_unit_test(only_this_machines_own_addresses_are_loopback),

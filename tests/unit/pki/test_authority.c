@@ -464,12 +464,20 @@ static void a_ca_ends_with_the_calendar_at_the_latest(void **state)
 	assert_int_equal(facts.not_after, 253402300799); /* RFC 5280 4.1.2.5 */
 }
 
-static void a_pkcs12_holds_key_certificate_and_ca_under_strong_algorithms(void **state)
+/* Every algorithm that the file names for encryption, once each. */
+static bool names(struct slice p12, const char *oid, size_t len)
 {
-	const struct issue_params params = {.common_name = "x", .now = FORGE_NOW, .valid_s = DAY_S};
-	AUTO(buf_fini) struct buf der;
-	AUTO(buf_fini_secret) struct buf key_pem;
-	AUTO(buf_fini_secret) struct buf p12;
+	return memmem(p12.ptr, p12.len, oid, len) != NULL;
+}
+#define NAMES(p12, oid) names(buf_slice(p12), oid, sizeof(oid) - 1)
+#define OID_PBES2 "\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0d"
+#define OID_AES_256_CBC "\x60\x86\x48\x01\x65\x03\x04\x01\x2a"
+#define OID_SHA1_3DES "\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01\x03"
+#define OID_SHA1_RC2_40 "\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01\x06"
+
+/* The digest of its MAC; the rest is looked at. */
+static int open_pkcs12(struct slice p12, const char *password)
+{
 	AUTO(ossl_pkcs12_free) PKCS12 *pkcs12 = NULL;
 	AUTO(ossl_key_free) EVP_PKEY *key = NULL;
 	AUTO(ossl_cert_free) X509 *cert = NULL;
@@ -477,31 +485,61 @@ static void a_pkcs12_holds_key_certificate_and_ca_under_strong_algorithms(void *
 	AUTO(ossl_cert_free) X509 *ca = read_cert(authority_cert_der(rsa_ca));
 	const X509_ALGOR *mac;
 	const ASN1_OBJECT *digest;
-	const unsigned char *at;
-	struct err err;
+	const unsigned char *at = p12.ptr;
 
-	(void)state;
-	buf_init(&der, BOUND);
-	buf_init(&key_pem, BOUND);
-	buf_init(&p12, BOUND);
-	assert_int_equal(authority_issue_key(rsa_ca, KEY_P256, &params, &der, &key_pem, &err), RC_OK);
-	assert_int_equal(authority_write_pkcs12(rsa_ca, buf_slice(&der), buf_slice(&key_pem),
-																			"p\xC3\xA4ss", "iPad", &p12, &err),
-		RC_OK);
-	at = p12.ptr;
 	pkcs12 = d2i_PKCS12(NULL, &at, (long)p12.len);
 	assert_non_null(pkcs12);
 	PKCS12_get0_mac(NULL, &mac, NULL, NULL, pkcs12);
 	X509_ALGOR_get0(&digest, NULL, NULL, mac);
-	assert_int_equal(OBJ_obj2nid(digest), NID_sha256);
 	assert_int_equal(PKCS12_verify_mac(pkcs12, "wrong", -1), 0);
 	ERR_clear_error();
-	assert_int_equal(PKCS12_parse(pkcs12, "p\xC3\xA4ss", &key, &cert, &cas), 1);
+	assert_int_equal(PKCS12_parse(pkcs12, password, &key, &cert, &cas), 1);
 	assert_int_equal(X509_check_private_key(cert, key), 1);
 	assert_int_equal(sk_X509_num(cas), 1);
 	assert_int_equal(X509_cmp(sk_X509_value(cas, 0), ca), 0);
-	/* 2.16.840.1.101.3.4.1.42, AES-256-CBC */
-	assert_non_null(memmem(p12.ptr, p12.len, "\x60\x86\x48\x01\x65\x03\x04\x01\x2a", 9));
+	return OBJ_obj2nid(digest);
+}
+
+static void make_pkcs12(bool is_legacy, struct buf *p12)
+{
+	const struct issue_params params = {.common_name = "x", .now = FORGE_NOW, .valid_s = DAY_S};
+	const struct pkcs12_params p12_params = {.password = "p\xC3\xA4ss",
+		.friendly_name = "iPad",
+		.is_legacy = is_legacy};
+	AUTO(buf_fini) struct buf der;
+	AUTO(buf_fini_secret) struct buf key_pem;
+	struct err err;
+
+	buf_init(&der, BOUND);
+	buf_init(&key_pem, BOUND);
+	buf_init(p12, BOUND);
+	assert_int_equal(authority_issue_key(rsa_ca, KEY_P256, &params, &der, &key_pem, &err), RC_OK);
+	assert_int_equal(authority_write_pkcs12(rsa_ca, buf_slice(&der), buf_slice(&key_pem), &p12_params,
+																			p12, &err),
+		RC_OK);
+}
+
+static void a_pkcs12_holds_key_certificate_and_ca_under_strong_algorithms(void **state)
+{
+	AUTO(buf_fini_secret) struct buf p12 = {0};
+
+	(void)state;
+	make_pkcs12(false, &p12);
+	assert_int_equal(open_pkcs12(buf_slice(&p12), "p\xC3\xA4ss"), NID_sha256);
+	assert_true(NAMES(&p12, OID_PBES2) && NAMES(&p12, OID_AES_256_CBC));
+	assert_false(NAMES(&p12, OID_SHA1_3DES) || NAMES(&p12, OID_SHA1_RC2_40));
+}
+
+static void a_legacy_pkcs12_is_under_triple_des_and_sha_1_alone(void **state)
+{
+	AUTO(buf_fini_secret) struct buf p12 = {0};
+
+	(void)state;
+	make_pkcs12(true, &p12);
+	assert_int_equal(open_pkcs12(buf_slice(&p12), "p\xC3\xA4ss"), NID_sha1);
+	assert_true(NAMES(&p12, OID_SHA1_3DES));
+	assert_false(
+		NAMES(&p12, OID_PBES2) || NAMES(&p12, OID_AES_256_CBC) || NAMES(&p12, OID_SHA1_RC2_40));
 }
 
 static void a_pkcs12_needs_a_password_and_the_right_key(void **state)
@@ -512,6 +550,7 @@ static void a_pkcs12_needs_a_password_and_the_right_key(void **state)
 	AUTO(buf_fini) struct buf der;
 	AUTO(buf_fini_secret) struct buf key_pem;
 	AUTO(buf_fini_secret) struct buf p12;
+	struct pkcs12_params p12_params = {.password = ""};
 	struct err err;
 
 	(void)state;
@@ -519,15 +558,17 @@ static void a_pkcs12_needs_a_password_and_the_right_key(void **state)
 	buf_init(&key_pem, BOUND);
 	buf_init(&p12, BOUND);
 	assert_int_equal(authority_issue_key(ec_ca, KEY_P256, &params, &der, &key_pem, &err), RC_OK);
-	assert_int_equal(authority_write_pkcs12(ec_ca, buf_slice(&der), buf_slice(&key_pem), "", NULL,
+	assert_int_equal(authority_write_pkcs12(ec_ca, buf_slice(&der), buf_slice(&key_pem), &p12_params,
 																			&p12, &err),
 		RC_INVALID);
 	assert_string_equal(err.text, "PKCS#12: a password is needed");
-	assert_int_equal(authority_write_pkcs12(ec_ca, buf_slice(&der), other_pem, "x", NULL, &p12, &err),
+	p12_params.password = "x";
+	assert_int_equal(authority_write_pkcs12(ec_ca, buf_slice(&der), other_pem, &p12_params, &p12,
+																			&err),
 		RC_INVALID);
 	assert_string_equal(err.text, "PKCS#12: the key is not the certificate's");
 	assert_int_equal(p12.len, 0);
-	assert_int_equal(authority_write_pkcs12(ec_ca, buf_slice(&der), buf_slice(&key_pem), "x", NULL,
+	assert_int_equal(authority_write_pkcs12(ec_ca, buf_slice(&der), buf_slice(&key_pem), &p12_params,
 																			&p12, &err),
 		RC_OK);
 }
@@ -550,6 +591,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_issued_is_refused_with_a_reason),
 		cmocka_unit_test(a_ca_ends_with_the_calendar_at_the_latest),
 		cmocka_unit_test(a_pkcs12_holds_key_certificate_and_ca_under_strong_algorithms),
+		cmocka_unit_test(a_legacy_pkcs12_is_under_triple_des_and_sha_1_alone),
 		cmocka_unit_test(a_pkcs12_needs_a_password_and_the_right_key),
 	};
 

@@ -206,6 +206,140 @@ static void what_is_no_file_is_refused(void **state)
 	assert_null(keyring);
 }
 
+/* --- files that change */
+
+static bool is_not_of_first_line(void *ctx, uint32_t key_id)
+{
+	(void)ctx;
+	return key_id != 0x0a0b0c0d;
+}
+
+static bool is_of_nobody(void *ctx, uint32_t key_id)
+{
+	(void)ctx;
+	(void)key_id;
+	return false;
+}
+
+static void make(const char *text, mode_t mode)
+{
+	assert_int_equal(file_replace(path, slice_of_str(text), 0600, NULL), RC_OK);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+static void a_key_is_added_as_the_last_line_and_owner_and_mode_stay(void **state)
+{
+	AUTO(keyring_free) struct keyring *keyring = NULL;
+	AUTO(keyring_free) struct keyring *loaded = NULL;
+	const bool is_root = geteuid() == 0;
+	struct stat st;
+	struct err err;
+
+	(void)state;
+	make(LINE("0a0b0c0d"), 0400);
+	if (is_root)
+		assert_int_equal(chown(path, 12, 34), 0);
+	assert_int_equal(keyring_file_add(path, &keyring, &err), RC_OK);
+	assert_int_equal(keyring_count(keyring), 2);
+	assert_int_equal(keyring_id(keyring, 0), 0x0a0b0c0d);
+	assert_int_not_equal(keyring_sealing_id(keyring), 0x0a0b0c0d);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0400);
+	if (is_root)
+		assert_true(st.st_uid == 12 && st.st_gid == 34);
+	assert_int_equal(keyring_load(path, &loaded, &err), RC_OK);
+	assert_true(keyring_is_same(keyring, loaded));
+}
+
+static void a_link_to_a_key_file_stays_one(void **state)
+{
+	AUTO(keyring_free) struct keyring *keyring = NULL;
+	char link[128];
+	struct stat st;
+	struct err err;
+
+	(void)state;
+	make(LINE("0a0b0c0d"), 0600);
+	(void)snprintf(link, sizeof(link), "%s/link", folder);
+	assert_int_equal(symlink(path, link), 0);
+	assert_int_equal(keyring_file_add(link, &keyring, &err), RC_OK);
+	keyring_free(&keyring);
+	assert_int_equal(lstat(link, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(keyring_load(path, &keyring, &err), RC_OK);
+	assert_int_equal(keyring_count(keyring), 2);
+	assert_int_equal(unlink(link), 0);
+}
+
+static void a_key_is_added_up_to_the_limit_and_no_further(void **state)
+{
+	struct err err;
+
+	(void)state;
+	make(LINE("0a0b0c0d"), 0600);
+	for (size_t i = 1; i <= SEAL_KEYS_MAX; i++) {
+		AUTO(keyring_free) struct keyring *keyring = NULL;
+
+		assert_int_equal(keyring_file_add(path, &keyring, &err), i < SEAL_KEYS_MAX ? RC_OK : RC_LIMIT);
+		assert_int_equal(keyring == NULL ? 0 : keyring_count(keyring), i < SEAL_KEYS_MAX ? i + 1 : 0);
+	}
+}
+
+static void keys_that_nobody_needs_go_but_never_the_last(void **state)
+{
+	AUTO(keyring_free) struct keyring *keyring = NULL;
+	struct err err;
+
+	(void)state;
+	make(LINE("0a0b0c0d") LINE("00000002") LINE("00000003"), 0600);
+	assert_int_equal(keyring_file_prune(path, is_not_of_first_line, NULL, &keyring, &err), RC_OK);
+	assert_int_equal(keyring_count(keyring), 2);
+	assert_int_equal(keyring_id(keyring, 0), 2);
+	keyring_free(&keyring);
+	assert_int_equal(keyring_file_prune(path, is_of_nobody, NULL, &keyring, &err), RC_OK);
+	keyring_free(&keyring);
+	assert_int_equal(keyring_load(path, &keyring, &err), RC_OK);
+	assert_int_equal(keyring_count(keyring), 1);
+	assert_int_equal(keyring_sealing_id(keyring), 3);
+}
+
+static void a_credential_is_not_written(void **state)
+{
+	AUTO(keyring_free) struct keyring *keyring = NULL;
+	struct err err;
+
+	(void)state;
+	make(LINE("0a0b0c0d"), 0600);
+	assert_false(keyring_file_is_credential(path));
+	assert_true(keyring_file_is_credential("/run/credentials/pomonad.service/master.key"));
+	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", folder, 1), 0);
+	assert_true(keyring_file_is_credential(path));
+	assert_int_equal(keyring_file_add(path, &keyring, &err), RC_DENIED);
+	assert_non_null(strstr(err.text, "credential"));
+	assert_int_equal(keyring_file_prune(path, is_of_nobody, NULL, &keyring, &err), RC_DENIED);
+	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+	assert_int_equal(keyring_load(path, &keyring, &err), RC_OK);
+	assert_int_equal(keyring_count(keyring), 1);
+}
+
+static void keyrings_are_compared_by_id_and_bytes(void **state)
+{
+	static const uint8_t one[SEAL_KEY_BYTES] = {1};
+	static const uint8_t two[SEAL_KEY_BYTES] = {2};
+	AUTO(keyring_free) struct keyring *a = keyring_of_key(1, one);
+	AUTO(keyring_free) struct keyring *same = keyring_of_key(1, one);
+	AUTO(keyring_free) struct keyring *id = keyring_of_key(2, one);
+	AUTO(keyring_free) struct keyring *bytes = keyring_of_key(1, two);
+	AUTO(keyring_free) struct keyring *held = keyring_ref(a);
+
+	(void)state;
+	assert_true(keyring_is_same(a, same) && keyring_is_same(a, held));
+	assert_false(keyring_is_same(a, id) || keyring_is_same(a, bytes));
+	assert_true(keyring_shares(a, same, 1));
+	assert_false(
+		keyring_shares(a, id, 1) || keyring_shares(a, bytes, 1) || keyring_shares(a, same, 2));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +351,12 @@ int main(void)
 		cmocka_unit_test(a_file_that_group_or_others_can_reach_is_denied),
 		cmocka_unit_test_teardown(a_systemd_credential_of_root_is_taken_and_nobody_elses, remove_file),
 		cmocka_unit_test(what_is_no_file_is_refused),
+		cmocka_unit_test_teardown(a_key_is_added_as_the_last_line_and_owner_and_mode_stay, remove_file),
+		cmocka_unit_test_teardown(a_link_to_a_key_file_stays_one, remove_file),
+		cmocka_unit_test_teardown(a_key_is_added_up_to_the_limit_and_no_further, remove_file),
+		cmocka_unit_test_teardown(keys_that_nobody_needs_go_but_never_the_last, remove_file),
+		cmocka_unit_test_teardown(a_credential_is_not_written, remove_file),
+		cmocka_unit_test(keyrings_are_compared_by_id_and_bytes),
 	};
 
 	return cmocka_run_group_tests_name("pki/keyring", tests, make_folder, remove_folder);

@@ -405,7 +405,7 @@ static void the_log_of_the_former_database_goes_aside_with_it(void **state)
 	fixture_open(f);
 }
 
-static void assert_refused(struct fixture *f, const char *from, const struct keyring *keyring,
+static void assert_refused(struct fixture *f, const char *from, struct keyring *keyring,
 	enum rc want, const char *text)
 {
 	struct store_restore restore = restore_of(f, from);

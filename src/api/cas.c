@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "pomona/pki/trust.h"
+#include "pomona/store/admin.h"
 #include "pomona/store/identity.h"
 
 #include "private.h"
@@ -181,10 +182,14 @@ static enum rc prepare_remove(struct job *job, struct err *err)
 static enum rc run_remove(struct job *job, struct txn *txn, struct err *err)
 {
 	struct change *change = change_of(job);
+	char subject[SHA256_TEXT_BYTES]; /* of alarms about its end */
 	enum rc rc = anchor_remove(txn, change->sha256, err);
 
+	sha256_text(change->sha256, subject);
 	if (rc == RC_NOT_FOUND)
 		return err_set(err, rc, "no device CA has this SHA-256");
+	if (rc == RC_OK)
+		rc = alarm_clear_subject(txn, slice_of_str(subject), err);
 	return rc == RC_OK ? snapshot(change, txn, err) : rc;
 }
 

@@ -53,7 +53,8 @@ struct issue {
 	struct job job;
 	struct issue_fields fields;
 	struct cert_facts facts;
-	struct slice der;    /* in the arena, as all */
+	struct pkcs12_params pkcs12_params; /* its password in the arena, as all */
+	struct slice der;
 	struct slice pkcs12; /* empty: it was a CSR */
 };
 
@@ -176,16 +177,13 @@ static enum rc make_pair(struct issue *issue, struct key_pair *pair, struct pkcs
 
 static enum rc issue_pkcs12(struct issue *issue, struct err *err)
 {
-	struct pkcs12_params params = {.password = NULL};
 	struct key_pair pair;
-	enum rc rc = read_pkcs12(issue, &params, err);
+	enum rc rc;
 
-	if (rc != RC_OK)
-		return rc;
 	buf_init(&pair.der, CERT_DER_BYTES_MAX);
 	buf_init(&pair.key_pem, PEM_BYTES_MAX);
 	buf_init(&pair.pkcs12, PKCS12_BYTES_MAX);
-	rc = make_pair(issue, &pair, &params, err);
+	rc = make_pair(issue, &pair, &issue->pkcs12_params, err);
 	buf_fini(&pair.der);
 	buf_fini_secret(&pair.key_pem);
 	buf_fini_secret(&pair.pkcs12);
@@ -202,8 +200,15 @@ static enum rc prepare_issue(struct job *job, struct err *err)
 		rc = json_read_fields(body, issue_table, COUNT_OF(issue_table), &issue->fields, err);
 	if (rc == RC_OK)
 		rc = check_fields(&job->call, &issue->fields, err);
-	if (rc != RC_OK)
+	if (rc != RC_OK || issue->fields.pkcs12 == NULL)
 		return rc;
+	return read_pkcs12(issue, &issue->pkcs12_params, err);
+}
+
+static enum rc sign_issue(struct job *job, struct err *err)
+{
+	struct issue *issue = issue_of(job);
+
 	return issue->fields.pkcs12 != NULL ? issue_pkcs12(issue, err) : issue_from_csr(issue, err);
 }
 
@@ -267,6 +272,7 @@ void api_identities_post(struct http_request *request, void *api)
 {
 	static const struct job_type type = {.size = sizeof(struct issue),
 		.prepare = prepare_issue,
+		.sign = sign_issue,
 		.run = run_issue,
 		.reply = reply_issue};
 
@@ -315,14 +321,69 @@ void api_identities_get(struct http_request *request, void *api)
 	api_call_read(request, api, read_identities);
 }
 
+struct revoke {
+	struct job job;
+	uint8_t sha256[SHA256_BYTES];
+	struct cert_facts facts; /* of the certificate that was sent */
+	size_t count;            /* 0: none was; 1 */
+};
+
+static enum rc take_cert(void *ctx, struct slice der, struct err *err)
+{
+	struct revoke *revoke = ctx;
+
+	if (revoke->count++ > 0)
+		return err_set(err, RC_INVALID, "more than one certificate");
+	return cert_read_facts(der, &revoke->facts, err);
+}
+
+static enum rc prepare_revoke(struct job *job, struct err *err)
+{
+	static const struct json_field table[] = {
+		{.key = "certificate",
+			.kind = JSON_KIND_STRING,
+			.is_required = true,
+			.offset = 0,
+			.max_bytes = PEM_BYTES_MAX},
+	};
+	struct revoke *revoke = (struct revoke *)job;
+	struct call *call = &job->call;
+	struct slice pem = {.ptr = NULL};
+	struct json_value *body;
+	enum rc rc = api_param_sha256(call, revoke->sha256, err);
+
+	if (rc != RC_OK || http_request_body(call->request).len == 0)
+		return rc;
+	rc = api_call_body(call, &body, err);
+	if (rc == RC_OK)
+		rc = json_read_fields(body, table, COUNT_OF(table), &pem, err);
+	if (rc != RC_OK)
+		return rc;
+	call->field = "certificate";
+	rc = cert_pem_each(pem, take_cert, revoke, err);
+	if (rc != RC_OK)
+		return err_context(err, "certificate");
+	if (memcmp(revoke->facts.sha256, revoke->sha256, SHA256_BYTES) != 0)
+		return api_call_invalid(call, err, "certificate", "its SHA-256 is not the one of the path");
+	call->field = NULL;
+	return RC_OK;
+}
+
+/* One that never came is written down, so that it is known when it comes. */
 static enum rc run_revoke(struct job *job, struct txn *txn, struct err *err)
 {
-	uint8_t sha256[SHA256_BYTES];
-	enum rc rc = api_param_sha256(&job->call, sha256, err);
+	static const uint8_t never[SHA256_BYTES];
+	const struct revoke *revoke = (const struct revoke *)job;
+	enum rc rc = identity_revoke(txn, revoke->sha256, err);
+	int64_t id;
 
-	if (rc == RC_OK)
-		rc = identity_revoke(txn, sha256, err);
-	return rc == RC_NOT_FOUND ? err_set(err, rc, "no device certificate has this SHA-256") : rc;
+	if (rc == RC_NOT_FOUND && revoke->count == 0)
+		return err_set(err, rc,
+			"no device certificate that was issued here or came has this SHA-256: send the certificate");
+	if (rc != RC_NOT_FOUND)
+		return rc;
+	rc = identity_record(txn, &revoke->facts, never, &id, err);
+	return rc == RC_OK ? identity_revoke(txn, revoke->sha256, err) : rc;
 }
 
 static void reply_revoke(struct job *job)
@@ -338,7 +399,8 @@ static void reply_revoke(struct job *job)
 
 void api_identity_revoke_post(struct http_request *request, void *api)
 {
-	static const struct job_type type = {.size = sizeof(struct job),
+	static const struct job_type type = {.size = sizeof(struct revoke),
+		.prepare = prepare_revoke,
 		.run = run_revoke,
 		.reply = reply_revoke};
 

@@ -39,18 +39,46 @@ static void done(struct store_job *store_job, enum rc rc, const struct err *err)
 	http_resume(request);
 }
 
-static void submit(struct job *job)
+/* These three have a request that is deferred: they resume it, or hand it on. */
+
+static void give_up(struct job *job, enum rc rc, const struct err *err)
 {
 	struct http_request *request = job->call.request;
+
+	fail(job, rc, err);
+	http_resume(request);
+}
+
+static void give_to_writer(struct job *job)
+{
+	struct err err = {.rc = RC_OK};
+	enum rc rc = store_submit(job->call.api->store, &job->store_job, &err);
+
+	if (rc != RC_OK)
+		give_up(job, rc, &err);
+}
+
+static void sign(void *ctx)
+{
+	struct job *job = ctx;
+	struct err err = {.rc = RC_OK};
+	enum rc rc = job->type->sign(job, &err);
+
+	if (rc == RC_OK)
+		give_to_writer(job);
+	else
+		give_up(job, rc, &err);
+}
+
+static void give_to_signer(struct job *job)
+{
 	struct err err = {.rc = RC_OK};
 	enum rc rc;
 
-	http_defer(request); /* first: the writer may be faster than the next line */
-	rc = store_submit(job->call.api->store, &job->store_job, &err);
-	if (rc != RC_OK) {
-		fail(job, rc, &err);
-		http_resume(request);
-	}
+	job->signer_job = (struct signer_job){.run = sign, .ctx = job};
+	rc = signer_submit(job->call.api->signer, &job->signer_job, &err);
+	if (rc != RC_OK)
+		give_up(job, rc, &err);
 }
 
 void api_job_handle(struct http_request *request, void *api, const struct job_type *type)
@@ -72,8 +100,13 @@ void api_job_handle(struct http_request *request, void *api, const struct job_ty
 	job->store_job.done = done;
 	if (type->prepare != NULL)
 		rc = type->prepare(job, &err);
-	if (rc != RC_OK)
+	if (rc != RC_OK) {
 		api_call_fail(&job->call, rc, &err);
+		return;
+	}
+	http_defer(request); /* first: the other thread may be faster than the next line */
+	if (type->sign != NULL)
+		give_to_signer(job);
 	else
-		submit(job);
+		give_to_writer(job);
 }

@@ -5,8 +5,8 @@
 /*
  * What the files of this room share: the API itself, one call of it, problems, pages, and the two
  * ways a handler works: api_call_read() from a snapshot on the worker, api_job_handle() by a job of
- * the writer. A third, for pushes, is in pushing.h. Threading: the worker's until api_job_handle()
- * submits, then the writer's.
+ * the writer, after one of the signer where a CA's key is needed. A third, for pushes, is in pushing.h.
+ * Threading: the worker's until api_job_handle() submits, then the signer's and the writer's.
  */
 
 #include <pthread.h>
@@ -90,7 +90,8 @@ struct api {
 	struct device *device;
 	const struct clock *clock;
 	const struct authority *device_ca;
-	struct push *push; /* NULL: none */
+	struct signer *signer; /* whose thread alone uses the CA's key */
+	struct push *push;     /* NULL: none */
 	struct cert_facts device_ca_facts;
 	size_t body_bytes_max;
 	const char *master_key;
@@ -159,6 +160,7 @@ struct job_type;
 /* A call that writes. Embedded first in what a handler needs besides. */
 struct job {
 	struct store_job store_job; /* first: the writer hands it back */
+	struct signer_job signer_job;
 	struct call call;
 	const struct job_type *type;
 };
@@ -167,6 +169,8 @@ struct job_type {
 	size_t size; /* of the struct that begins with the struct job; zeroed before `prepare` */
 	/* On the worker: reads the request. NULL: nothing to read. */
 	enum rc (*prepare)(struct job *job, struct err *err);
+	/* On the signer's thread: what takes the CA's private key, or as long. NULL: nothing does. */
+	enum rc (*sign)(struct job *job, struct err *err);
 	/* On the writer, in its transaction. */
 	enum rc (*run)(struct job *job, struct txn *txn, struct err *err);
 	/* Durable: is another job needed? Called once a run; NULL: never. */

@@ -66,6 +66,19 @@ static void write_writer(const struct api *api, struct json_value *root)
 	json_set_int(root, "database_bytes", (int64_t)stats.database_bytes);
 }
 
+static void write_signer(const struct api *api, struct json_value *root)
+{
+	struct json_value *signer = json_set_object(root, "signer");
+	struct signer_stats stats = {.jobs_waiting = 0};
+
+	if (api->signer != NULL)
+		signer_stats(api->signer, &stats);
+	json_set_int(signer, "jobs_waiting", (int64_t)stats.jobs_waiting);
+	json_set_int(signer, "jobs_total", (int64_t)stats.jobs_total);
+	json_set_int(signer, "jobs_refused", (int64_t)stats.jobs_refused);
+	json_set_int(signer, "worked_us", (int64_t)stats.worked_us);
+}
+
 struct shown_cert {
 	const char *what, *subject;
 	const uint8_t *sha256;
@@ -236,6 +249,7 @@ static enum rc read_status(struct call *call, struct txn *txn, struct json_value
 		rc = api_alarms_write(call, txn, STATUS_ALARMS, root, err);
 	write_writer(api, root);
 	api_keys_write(api, json_set_object(root, "keys"));
+	write_signer(api, root);
 	listeners = json_set_object(root, "listeners");
 	write_listener(atomic_load(&api->device_listener), "device", listeners);
 	write_listener(atomic_load(&api->admin_listener), "admin", listeners);

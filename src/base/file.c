@@ -161,3 +161,15 @@ bool file_is_there(const char *path)
 {
 	return access(path, F_OK) == 0;
 }
+
+enum rc file_check_mode(const char *path, mode_t forbidden, struct err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return err_set_errno(err, errno, "%s: cannot be looked at", path);
+	if ((st.st_mode & forbidden) == 0)
+		return RC_OK;
+	return err_set(err, RC_DENIED, "%s: mode %04o lets others at it: `chmod %o %s`", path,
+		(unsigned)(st.st_mode & 07777), (unsigned)(st.st_mode & 07777 & ~forbidden), path);
+}

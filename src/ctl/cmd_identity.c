@@ -2,6 +2,7 @@
 #include "ctl.h"
 #include "pomona/base/codec.h"
 #include "pomona/base/file.h"
+#include "pomona/pki/cert.h"
 
 enum { PKCS12_BYTES_MAX = 1024 * 1024, DAYS_MAX = 3650 };
 
@@ -183,10 +184,74 @@ static void print_revoked(const struct ctl *ctl, const struct json_value *json)
 	print_json_fact(ctl, json, "message", "what follows");
 }
 
+/* --- the certificate of a file, which the server need not know yet */
+
+struct file_cert {
+	struct cert_facts facts;
+	struct buf pem; /* it alone: a key beside it stays here */
+	size_t count;
+};
+
+static enum rc take_cert(void *ctx, struct slice der, struct err *err)
+{
+	struct file_cert *cert = ctx;
+
+	if (cert->count++ > 0)
+		return err_set(err, RC_INVALID, "more than one certificate");
+	cert_write_pem(der, &cert->pem);
+	return cert_read_facts(der, &cert->facts, err);
+}
+
+static int read_cert(const struct ctl *ctl, const char *path, struct json_value *body,
+	char digest[static SHA256_TEXT_BYTES])
+{
+	struct file_cert cert = {.count = 0};
+	struct err err = {.rc = RC_OK};
+	struct buf text;
+	int status;
+
+	buf_init(&cert.pem, FILE_BYTES_MAX);
+	buf_init(&text, FILE_BYTES_MAX);
+	status = ctl_read_file(ctl, path, &text);
+	if (status == 0 && cert_pem_each(buf_slice(&text), take_cert, &cert, &err) != RC_OK)
+		status = ctl_fail(ctl, EX_DATAERR, "%s: %s", path, err.text);
+	if (status == 0) {
+		sha256_text(cert.facts.sha256, digest);
+		json_set_slice(body, "certificate", buf_slice(&cert.pem));
+	}
+	buf_fini(&cert.pem);
+	buf_fini_secret(&text);
+	return status;
+}
+
+static int revoke_file(struct ctl *ctl, const char *file)
+{
+	struct json_value *body = json_new_object();
+	char path[API_PATH_BYTES_MAX];
+	char digest[SHA256_TEXT_BYTES];
+	struct answer answer;
+	int status = read_cert(ctl, file, body, digest);
+
+	if (status != 0 || !api_path(path, "/api/v1/identities/", digest, "/revoke")) {
+		json_free(&body);
+		return status;
+	}
+	status = api_call_json(ctl, "POST", path, body, &answer);
+	if (status == 0 && !answer_print_json(ctl, &answer))
+		print_revoked(ctl, answer.json);
+	answer_fini(&answer);
+	return status;
+}
+
 int cmd_identity_revoke(struct ctl *ctl, const struct args *args)
 {
+	const char *file = args_get(args, "--cert");
 	char path[API_PATH_BYTES_MAX];
 
+	if ((file != NULL) == (args->words[0] != NULL))
+		return ctl_usage(ctl, "give either a SHA-256 or --cert");
+	if (file != NULL)
+		return revoke_file(ctl, file);
 	if (!api_path(path, "/api/v1/identities/", args->words[0], "/revoke"))
 		return ctl_usage(ctl, "the SHA-256 is too long");
 	return api_show(ctl, "POST", path, print_revoked);

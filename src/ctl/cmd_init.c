@@ -92,6 +92,8 @@ static enum rc check_given_tls(struct init *init, struct err *err)
 	if (rc == RC_OK)
 		rc = file_read(init->paths.tls_key, &key, err);
 	if (rc == RC_OK)
+		rc = file_check_mode(init->paths.tls_key, CONFIG_TLS_KEY_FORBIDDEN, err);
+	if (rc == RC_OK)
 		rc = tls_pair_check(buf_slice(&cert), buf_slice(&key), &init->tls_leaf, err);
 	buf_fini(&cert);
 	buf_fini_secret(&key);

@@ -21,6 +21,7 @@ static const struct option command_options[] = {{"--limit", true}, {"--cursor", 
 static const struct option issue_options[] = {{"--csr", true}, {"--p12", true},
 	{"--password-file", true}, {"--device", true}, {"--renewal", false}, {"--cn", true},
 	{"--days", true}, {"--out", true}, {"--legacy", false}};
+static const struct option revoke_options[] = {{"--cert", true}};
 
 static const struct option push_options[] = {{"--all", false}, {"--filter", true},
 	{"--urgent", false}};
@@ -84,8 +85,9 @@ static const struct command table[] = {
 		OPTIONS(issue_options), WORDS(0, 0), .run = cmd_identity_issue},
 	{"identity", "list", "[--limit N] [--cursor C]", "device certificates issued or seen",
 		OPTIONS(page_options), WORDS(0, 0), .run = cmd_identity_list},
-	{"identity", "revoke", "SHA256", "refuse a device certificate from now on", NULL, 0, WORDS(1, 1),
-		.run = cmd_identity_revoke},
+	{"identity", "revoke", "SHA256 | --cert FILE",
+		"refuse a device certificate from now on; one that never came needs its file (PEM)",
+		OPTIONS(revoke_options), WORDS(0, 1), .run = cmd_identity_revoke},
 	{"ca", "add", "FILE", "trust the device CAs of a PEM file", NULL, 0, WORDS(1, 1),
 		.run = cmd_ca_add},
 	{"ca", "list", "", "the trusted device CAs", NULL, 0, WORDS(0, 0), .run = cmd_ca_list},

@@ -21,20 +21,23 @@ enum { PATH_BYTES = 4096, PEM_BYTES_MAX = 1048576, FREE_PERCENT_WARNED = 5 };
 
 struct place {
 	const char *what, *path;
-	mode_t forbidden;
+	mode_t forbidden; /* pomonad does not start with it */
+	mode_t unwanted;
 	bool is_owned; /* by whom the state directory belongs to */
 };
 
 static void look_at_mode(struct doctor *doctor, const struct place *place,
 	const struct stat *status, uid_t owner)
 {
+	const mode_t wrong = place->forbidden | place->unwanted;
 	char advice[PATH_BYTES + 64];
 
-	if ((status->st_mode & place->forbidden) != 0) {
-		(void)snprintf(advice, sizeof(advice), "chmod %o %s",
-			(unsigned)(status->st_mode & 0777 & ~place->forbidden), place->path);
-		doctor_find(doctor, FINDING_FAULT, place->what, advice, "%s has mode %04o: others may use it",
-			place->path, (unsigned)(status->st_mode & 07777));
+	if ((status->st_mode & wrong) != 0) {
+		(void)snprintf(advice, sizeof(advice), "chmod %o %s", (unsigned)(status->st_mode & 0777 & ~wrong),
+			place->path);
+		doctor_find(doctor, (status->st_mode & place->forbidden) != 0 ? FINDING_FAULT : FINDING_WARNING,
+			place->what, advice, "%s has mode %04o: others may use it", place->path,
+			(unsigned)(status->st_mode & 07777));
 	} else if (place->is_owned && status->st_uid != owner) {
 		(void)snprintf(advice, sizeof(advice), "chown %u %s", (unsigned)owner, place->path);
 		doctor_find(doctor, FINDING_FAULT, place->what, advice,
@@ -65,9 +68,10 @@ static void look_at_places(struct doctor *doctor)
 {
 	const struct config *config = doctor->config;
 	const struct place places[] = {
-		{"state directory", config->server.state_dir, S_IRWXG | S_IRWXO, false},
-		{"database file", config->server.database, S_IRWXG | S_IRWXO, true},
-		{"TLS key file", config->device.tls_key, S_IWGRP | S_IRWXO, false},
+		{"state directory", config->server.state_dir, CONFIG_STATE_DIR_FORBIDDEN,
+			CONFIG_STATE_DIR_UNWANTED, false},
+		{"database file", config->server.database, S_IRWXG | S_IRWXO, 0, true},
+		{"TLS key file", config->device.tls_key, CONFIG_TLS_KEY_FORBIDDEN, 0, false},
 	};
 	struct stat status;
 	uid_t owner = stat(config->server.state_dir, &status) == 0 ? status.st_uid : 0;

@@ -9,13 +9,13 @@
 #include "enrolling.h"
 #include "host.h"
 #include "pomona/base/clock.h"
-#include "pomona/base/codec.h"
 #include "pomona/pki/seal.h"
 
 static enum rc check_state_dir(const struct config *config, struct err *err)
 {
 	const char *path = config->server.state_dir;
 	struct stat stat_buf;
+	bool is_open;
 
 	if (stat(path, &stat_buf) != 0)
 		return err_set_errno(err, errno, "[server] state_dir: %s (`pomonactl init` makes one)", path);
@@ -23,7 +23,7 @@ static enum rc check_state_dir(const struct config *config, struct err *err)
 		return err_set(err, RC_INVALID, "[server] state_dir: %s is no folder", path);
 	if (access(path, R_OK | W_OK | X_OK) != 0)
 		return err_set_errno(err, errno, "[server] state_dir: %s", path);
-	return RC_OK;
+	return host_state_dir_check(config, &is_open, err);
 }
 
 static enum rc check_database(const struct config *config, struct err *err)
@@ -46,15 +46,8 @@ static enum rc check_master_key(const struct config *config, struct err *err)
 static enum rc check_tls(const struct config *config, struct err *err)
 {
 	AUTO(host_tls_fini) struct host_tls tls;
-	int64_t now = clock_unix_s(clock_system());
-	char ends[TIME_TEXT_BYTES];
-	enum rc rc = host_tls_read(config, &tls, err);
 
-	if (rc != RC_OK || now <= tls.leaf.not_after)
-		return rc;
-	time_format(tls.leaf.not_after, ends);
-	return err_set(err, RC_INVALID, "[device] tls_certificate: %s ended on %s",
-		config->device.tls_certificate, ends);
+	return host_tls_read(config->device.tls_certificate, config->device.tls_key, &tls, err);
 }
 
 static enum rc check_enrolling(const struct config *config, struct err *err)
@@ -90,6 +83,22 @@ static enum rc (*const checks[])(const struct config *config, struct err *err) =
 	check_push_ca,
 };
 
+/* What is no reason not to start: pomonad renews a certificate of its own root, and raises alarms. */
+static void warn(const char *path, const struct config *config, struct buf *faults)
+{
+	AUTO(host_tls_fini) struct host_tls tls;
+	const char *certificate = config->device.tls_certificate;
+	struct err err = {0};
+	bool is_open = false;
+
+	if (host_tls_read(certificate, config->device.tls_key, &tls, &err) == RC_OK &&
+		host_tls_check_dates(certificate, &tls.leaf, clock_unix_s(clock_system()), &err) != RC_OK)
+		buf_printf(faults, "%s: warning: %s\n", path, err.text);
+	if (host_state_dir_check(config, &is_open, &err) == RC_OK && is_open)
+		buf_printf(faults, "%s: warning: [server] state_dir: others may look into %s: `chmod o= %s`\n",
+			path, config->server.state_dir, config->server.state_dir);
+}
+
 enum rc conf_check(const char *path, struct buf *faults)
 {
 	AUTO(config_free) struct config *config = NULL;
@@ -110,5 +119,6 @@ enum rc conf_check(const char *path, struct buf *faults)
 		if (first == RC_OK)
 			first = rc;
 	}
+	warn(path, config, faults);
 	return first;
 }

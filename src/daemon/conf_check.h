@@ -11,7 +11,10 @@
 
 enum { CONF_FAULTS_BYTES_MAX = 1048576 };
 
-/* Appends a line a fault to `faults`; the code of the first, RC_OK when there is none. */
+/*
+ * Appends a line a fault to `faults`; the code of the first, RC_OK when there is none. What is no fault but wants a
+ * person (a TLS certificate that has ended) is a line with "warning: " in it.
+ */
 enum rc conf_check(const char *path, struct buf *faults) MUST_USE;
 
 #endif

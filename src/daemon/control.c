@@ -12,7 +12,7 @@
 #include "pomona/base/log.h"
 #include "server.h"
 
-enum { EXPIRY_EVERY_MS = 60000, WATCHDOG_DIVISOR = 4 };
+enum { EXPIRY_EVERY_MS = 60000, CERTIFICATES_EVERY_MS = 60000, WATCHDOG_DIVISOR = 4 };
 
 int control_open_signals(void)
 {
@@ -97,6 +97,7 @@ int control_run(struct server *server)
 	struct timer timers[] = {
 		{.every_ms = server->config->server.last_seen_flush_s * 1000, .fn = flush_seen},
 		{.every_ms = EXPIRY_EVERY_MS, .fn = expire},
+		{.every_ms = CERTIFICATES_EVERY_MS, .fn = server_look_at_certificates},
 		{.every_ms = (int64_t)(notify_watchdog_us() / 1000 / WATCHDOG_DIVISOR), .fn = beat},
 	};
 

@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "pomona/base/codec.h"
 #include "pomona/base/file.h"
 #include "pomona/base/log.h"
 #include "pomona/pki/authority.h"
@@ -23,7 +24,8 @@ static enum rc read_pem(const char *key, const char *path, struct buf *out, stru
 	return rc == RC_OK ? RC_OK : err_context(err, "[device] %s", key);
 }
 
-enum rc host_tls_read(const struct config *config, struct host_tls *tls, struct err *err)
+enum rc host_tls_read(const char *certificate, const char *key, struct host_tls *tls,
+	struct err *err)
 {
 	enum rc rc;
 
@@ -32,16 +34,40 @@ enum rc host_tls_read(const struct config *config, struct host_tls *tls, struct 
 	buf_init(&tls->key, HOST_PEM_BYTES_MAX);
 	if (buf_reserve(&tls->key, HOST_PEM_BYTES_MAX) == NULL) /* a secret is not moved in memory */
 		return err_set(err, RC_NO_MEMORY, "[device] tls_key");
-	rc = read_pem("tls_certificate", config->device.tls_certificate, &tls->chain, err);
+	rc = read_pem("tls_certificate", certificate, &tls->chain, err);
 	if (rc == RC_OK)
-		rc = read_pem("tls_key", config->device.tls_key, &tls->key, err);
+		rc = read_pem("tls_key", key, &tls->key, err);
 	if (rc != RC_OK)
 		return rc;
+	if (file_check_mode(key, CONFIG_TLS_KEY_FORBIDDEN, err) != RC_OK)
+		return err_context(err, "[device] tls_key");
 	rc = tls_pair_check(buf_slice(&tls->chain), buf_slice(&tls->key), &tls->leaf, err);
 	if (rc == RC_OK)
 		return RC_OK;
-	return err_context(err, "[device] tls_certificate %s, tls_key %s", config->device.tls_certificate,
-		config->device.tls_key);
+	return err_context(err, "[device] tls_certificate %s, tls_key %s", certificate, key);
+}
+
+enum rc host_tls_check_dates(const char *certificate, const struct cert_facts *leaf, int64_t now,
+	struct err *err)
+{
+	char at[TIME_TEXT_BYTES];
+
+	time_format(now > leaf->not_after ? leaf->not_after : leaf->not_before, at);
+	if (now > leaf->not_after)
+		return err_set(err, RC_INVALID, "[device] tls_certificate: %s ended on %s", certificate, at);
+	if (now < leaf->not_before)
+		return err_set(err, RC_INVALID, "[device] tls_certificate: %s begins on %s", certificate, at);
+	return RC_OK;
+}
+
+enum rc host_state_dir_check(const struct config *config, bool *is_open_r, struct err *err)
+{
+	const char *path = config->server.state_dir;
+
+	*is_open_r = file_check_mode(path, CONFIG_STATE_DIR_UNWANTED, NULL) == RC_DENIED;
+	if (file_check_mode(path, CONFIG_STATE_DIR_FORBIDDEN, err) != RC_OK)
+		return err_context(err, "[server] state_dir");
+	return RC_OK;
 }
 
 struct http_tls_params host_tls_params(const struct host_tls *tls)

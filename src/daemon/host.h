@@ -3,8 +3,8 @@
 #define POMONA_DAEMON_HOST_H
 
 /*
- * What the conf names that lies outside of it: the TLS certificate and its key, the push server's
- * CAs, the socket's group; and the limits that the system sets us. Threading: any thread but
+ * What the conf names that lies outside of it: the state directory, the TLS certificate and its key,
+ * the push server's CAs, the socket's group; and the limits that the system sets us. Threading: any thread but
  * host_confine() and host_raise_limits(): main.
  */
 
@@ -24,11 +24,24 @@ struct host_tls {
 	struct cert_facts leaf;
 };
 
-/* Reads both and sees that they belong together; the text names the key of the conf. Call
- * host_tls_fini() on failure too. */
-enum rc host_tls_read(const struct config *config, struct host_tls *tls, struct err *err) MUST_USE;
+/*
+ * Reads both and sees that they belong together and that the key is not everybody's; the text names the key of the
+ * conf. Dates are not judged. Call host_tls_fini() on failure too.
+ */
+enum rc host_tls_read(const char *certificate, const char *key, struct host_tls *tls,
+	struct err *err) MUST_USE;
+/* RC_INVALID where it has ended, or has not begun. */
+enum rc host_tls_check_dates(const char *certificate, const struct cert_facts *leaf, int64_t now,
+	struct err *err) MUST_USE;
 struct http_tls_params host_tls_params(const struct host_tls *tls);
 void host_tls_fini(struct host_tls *tls);
+
+/*
+ * RC_DENIED where others than its owner may write into the folder, and so exchange what is in it. *is_open_r: others
+ * than owner and group may look into it.
+ */
+enum rc host_state_dir_check(const struct config *config, bool *is_open_r, struct err *err)
+	MUST_USE;
 
 /* The PEM of [push] ca_file; empty where the conf names none. RC_INVALID: no certificates in it. */
 enum rc host_push_ca_read(const struct config *config, struct buf *pem, struct err *err) MUST_USE;

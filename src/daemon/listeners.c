@@ -138,8 +138,9 @@ static enum rc start_socket(struct server *server, struct err *err)
 static enum rc start_device(struct server *server, struct err *err)
 {
 	AUTO(host_tls_fini) struct host_tls tls;
+	AUTO(tls_fini) struct tls_in_force in_force = {.certificate = NULL};
 	const struct config *config = server->config;
-	enum rc rc = host_tls_read(config, &tls, err);
+	enum rc rc = host_tls_read(config->device.tls_certificate, config->device.tls_key, &tls, err);
 	const struct http_tls_params tls_params = host_tls_params(&tls);
 	struct http_listener_params params = {
 		.address = config->device.listen,
@@ -157,9 +158,11 @@ static enum rc start_device(struct server *server, struct err *err)
 		.arena_bytes_max = DEVICE_ARENA_BYTES_MAX,
 	};
 
+	if (rc == RC_OK)
+		rc = tls_init(&in_force, config, &tls, server->store, err);
 	if (rc != RC_OK)
 		return rc;
-	api_set_tls_facts(server->api, &tls.leaf);
+	server_put_tls(server, &in_force);
 	params.rooms[0] = device_room(server);
 	params.rooms[1] = enroll_room(server);
 	return start_one(server, SERVER_LISTENER_DEVICE, &params, err);

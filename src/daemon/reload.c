@@ -24,16 +24,18 @@ static void log_lines(enum log_level level, const char *event, struct slice line
 /* What was read of the host for the fresh conf. */
 struct fresh {
 	struct host_tls tls;
+	struct tls_in_force in_force;
 	struct enroll_settings enroll;
 };
 
 static void fresh_fini(struct fresh *fresh)
 {
 	host_tls_fini(&fresh->tls);
+	tls_fini(&fresh->in_force);
 	explicit_bzero(&fresh->enroll, sizeof(fresh->enroll));
 }
 
-static void apply(struct server *server, const struct config *config, const struct fresh *fresh)
+static void apply(struct server *server, const struct config *config, struct fresh *fresh)
 {
 	const struct device_settings settings = server_device_settings(config);
 	const struct push_settings push_settings = waking_settings(config);
@@ -45,10 +47,23 @@ static void apply(struct server *server, const struct config *config, const stru
 	enroll_set_settings(server->enroll, &fresh->enroll);
 	push_set_settings(server->push, &push_settings);
 	api_set_socket_role(server->api, server_socket_role(config));
-	api_set_tls_facts(server->api, &fresh->tls.leaf);
+	server_put_tls(server, &fresh->in_force);
 	config_diff_fixed(server->config, config, &fixed);
 	log_lines(LOG_LEVEL_WARNING, "change_needs_restart", buf_slice(&fixed));
 	buf_fini(&fixed);
+}
+
+/*
+ * One that has ended is not taken over; where it is the one that is in force, for it ended meanwhile, it is no reason
+ * to refuse the rest.
+ */
+static enum rc check_dates(const struct server *server, const struct config *fresh,
+	const struct host_tls *tls, struct err *err)
+{
+	if (memcmp(tls->leaf.sha256, server->tls.leaf.sha256, SHA256_BYTES) == 0)
+		return RC_OK;
+	return host_tls_check_dates(fresh->device.tls_certificate, &tls->leaf,
+		clock_unix_s(clock_system()), err);
 }
 
 static enum rc take_keys(void *ctx, struct txn *txn, struct err *err)
@@ -80,8 +95,13 @@ static enum rc take_over(struct server *server, const struct config *config, str
 {
 	AUTO(fresh_fini) struct fresh fresh = {.enroll = {.is_scep_on = false}};
 	struct http_tls_params params;
-	enum rc rc = host_tls_read(config, &fresh.tls, err);
+	enum rc rc =
+		host_tls_read(config->device.tls_certificate, config->device.tls_key, &fresh.tls, err);
 
+	if (rc == RC_OK)
+		rc = check_dates(server, config, &fresh.tls, err);
+	if (rc == RC_OK)
+		rc = tls_init(&fresh.in_force, config, &fresh.tls, server->store, err);
 	if (rc == RC_OK)
 		rc = enrolling_settings(config, &fresh.enroll, err);
 	if (rc != RC_OK)
@@ -113,5 +133,6 @@ void server_reload(struct server *server)
 	else
 		log_error("reload_failed", LOG_STR("error", err.text),
 			LOG_STR("advice", "the old conf and certificate stay in force: check with `pomonad -t`"));
+	server_look_at_certificates(server);
 	notify_ready();
 }

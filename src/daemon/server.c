@@ -81,6 +81,22 @@ static void stop_passed(struct server *server)
 	passed_close(server->passed, COUNT_OF(server->passed));
 }
 
+static enum rc start_state_dir(struct server *server, struct err *err)
+{
+	bool is_open = false;
+	enum rc rc = host_state_dir_check(server->config, &is_open, err);
+
+	if (rc == RC_OK && is_open)
+		log_warning("state_dir_open", LOG_STR("state_dir", server->config->server.state_dir),
+			LOG_STR("advice", "others may look into it: `chmod o=` it"));
+	return rc;
+}
+
+static void stop_state_dir(struct server *server)
+{
+	(void)server;
+}
+
 static enum rc start_keyring(struct server *server, struct err *err)
 {
 	return keyring_load(server->config->server.master_key, &server->keyring, err);
@@ -136,7 +152,8 @@ static void stop_store(struct server *server)
 	store_close(&server->store);
 }
 
-static enum rc read_device_ca(struct server *server, struct txn *txn, struct err *err)
+enum rc server_read_authority(struct txn *txn, const char *cert_name, const char *key_name,
+	struct authority **authority_r, struct err *err)
 {
 	AUTO(buf_fini) struct buf cert = {0};
 	AUTO(buf_fini_secret) struct buf key = {0};
@@ -145,12 +162,12 @@ static enum rc read_device_ca(struct server *server, struct txn *txn, struct err
 	buf_init(&cert, CA_DER_BYTES_MAX);
 	buf_init(&key, CA_DER_BYTES_MAX);
 	if (buf_reserve(&key, CA_DER_BYTES_MAX) == NULL) /* a secret is not moved in memory */
-		return err_set(err, RC_NO_MEMORY, "device CA");
-	rc = vault_get(txn, "device_ca.cert", &cert, err);
+		return err_set(err, RC_NO_MEMORY, "the key of a CA");
+	rc = vault_get(txn, cert_name, &cert, err);
 	if (rc == RC_OK)
-		rc = vault_get(txn, "device_ca.key", &key, err);
+		rc = vault_get(txn, key_name, &key, err);
 	if (rc == RC_OK)
-		return authority_load(buf_slice(&cert), buf_slice(&key), &server->device_ca, err);
+		return authority_load(buf_slice(&cert), buf_slice(&key), authority_r, err);
 	return rc;
 }
 
@@ -161,7 +178,7 @@ static enum rc start_device_ca(struct server *server, struct err *err)
 
 	if (rc != RC_OK)
 		return rc;
-	rc = read_device_ca(server, txn, err);
+	rc = server_read_authority(txn, "device_ca.cert", "device_ca.key", &server->device_ca, err);
 	store_read_end(server->store, &txn);
 	return rc;
 }
@@ -169,6 +186,21 @@ static enum rc start_device_ca(struct server *server, struct err *err)
 static void stop_device_ca(struct server *server)
 {
 	authority_free(&server->device_ca);
+}
+
+static enum rc begin_signer(struct server *server, struct err *err)
+{
+	const struct signer_params params = {
+		.queue_max = (size_t)server->config->server.signing_queue_max,
+		.percent = (unsigned)server->config->server.signing_percent,
+	};
+
+	return signer_start(&params, &server->signer, err);
+}
+
+static void end_signer(struct server *server)
+{
+	signer_free(&server->signer);
 }
 
 static enum rc read_trust(struct txn *txn, struct trust **trust_r, struct err *err)
@@ -241,6 +273,7 @@ static enum rc start_api(struct server *server, struct err *err)
 		.push = server->push,
 		.clock = clock_system(),
 		.device_ca = server->device_ca,
+		.signer = server->signer,
 		.body_bytes_max = (size_t)server->config->admin.body_bytes_max,
 		.master_key = server->config->server.master_key,
 	};
@@ -273,7 +306,7 @@ static void stop_writer(struct server *server)
 }
 
 /*
- * Pushes and the writer go first: they resume the requests that wait for them, and a listener must
+ * The signer, pushes and the writer go first: they resume the requests that wait for them, and a listener must
  * have none. The writer goes last of them, for the pushes' outcomes.
  */
 static void stop_listeners(struct server *server)
@@ -281,9 +314,11 @@ static void stop_listeners(struct server *server)
 	api_set_ready(server->api, false);
 	server_listeners_drain(server);
 	device_flush_seen_wait(server->device);
+	signer_stop(server->signer);
 	waking_stop_push(server);
 	stop_writer(server);
 	server_listeners_stop(server);
+	tls_fini(&server->tls);
 }
 
 /*
@@ -298,12 +333,14 @@ static const struct stage {
 } stages[] = {
 	{"passed sockets", start_passed, stop_passed,
 		"correct the .socket units: FileDescriptorName= and ListenStream= (pomonad(8))"},
+	{"state directory", start_state_dir, stop_state_dir, ADVICE_INIT},
 	{"master key", start_keyring, stop_keyring, ADVICE_INIT},
 	{"database", start_store, stop_store, ADVICE_INIT},
 	{"keys of the database", check_keyring, stop_nothing,
 		"put the key file in place that belongs to this database, with the line of that key: an older line "
 		"may go only when `pomonactl key status` says so"},
 	{"device CA", start_device_ca, stop_device_ca, ADVICE_INIT},
+	{"signer", begin_signer, end_signer, ADVICE_THREADS},
 	{"outbound loop", waking_open_loop, waking_close_loop, ADVICE_THREADS},
 	{"push", waking_open_push, waking_close_push,
 		"correct [push] and [net], and check with `pomonad -t`"},

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+#include "cert_watch.h"
 #include "chores.h"
 #include "passed.h"
 #include "pomona/api/api.h"
@@ -20,8 +21,10 @@
 #include "pomona/net/net.h"
 #include "pomona/pki/authority.h"
 #include "pomona/pki/seal.h"
+#include "pomona/pki/signer.h"
 #include "pomona/push/push.h"
 #include "pomona/store/store.h"
+#include "tls.h"
 
 enum server_listener {
 	SERVER_LISTENER_DEVICE,
@@ -40,6 +43,7 @@ struct server {
 	struct store *store;
 	bool is_writer_running;
 	struct authority *device_ca;
+	struct signer *signer;
 	struct net_loop *loop;
 	pthread_t loop_thread;
 	bool is_loop_running;
@@ -49,6 +53,8 @@ struct server {
 	struct enroll *enroll;
 	struct api *api;
 	struct http_listener *listeners[SERVER_LISTENER_COUNT]; /* NULL: the conf wants none */
+	struct tls_in_force tls;
+	struct cert_watch cert_watch;
 	struct expiry expiry;
 	struct heartbeat heartbeat;
 };
@@ -65,8 +71,16 @@ enum api_role server_socket_role(const struct config *config);
 struct device_settings server_device_settings(const struct config *config);
 /* Takes over what may change while running; all or nothing. The old conf stays in force on a fault. */
 void server_reload(struct server *server);
+/* A CA that the vault keeps under these names. RC_NOT_FOUND. */
+enum rc server_read_authority(struct txn *txn, const char *cert_name, const char *key_name,
+	struct authority **authority_r, struct err *err) MUST_USE;
 /* As sysexits(3) has them. */
 int server_exit_status(enum rc rc);
+
+/* certificates.c: `tls`, which is moved, is in force: the listener has it. */
+void server_put_tls(struct server *server, struct tls_in_force *tls);
+/* Renews the TLS certificate where it is time, and tells people of certificates near their end. */
+void server_look_at_certificates(struct server *server);
 
 /* listeners.c */
 enum rc server_listeners_start(struct server *server, struct err *err) MUST_USE;

@@ -158,7 +158,7 @@ static enum rc issue(const struct authority *authority, const struct issue_param
 	if (!is_alt_name(params->dns_name) || !is_alt_name(params->other_name))
 		return err_set(err, RC_INVALID, "want a DNS name of at most %d bytes, or an IP address",
 			DNS_NAME_BYTES_MAX);
-	if (X509_NAME_entry_count(plan.subject) == 0 && params->dns_name == NULL)
+	if (X509_NAME_entry_count(plan.subject) == 0 && params->dns_name == NULL && plan.names_of == NULL)
 		return err_set(err, RC_INVALID, "a subject is needed");
 	if (plan.not_after > authority->not_after)
 		plan.not_after = authority->not_after;
@@ -209,4 +209,33 @@ enum rc authority_issue_key(const struct authority *authority, enum key_kind kin
 	plan.key = key;
 	rc = issue(authority, params, &plan, cert_der, err);
 	return rc != RC_OK ? rc : pki_key_write_pem(key, key_pem, err);
+}
+
+enum rc authority_renew_tls(const struct authority *authority, struct slice cert_der, int64_t now,
+	int64_t valid_s, struct buf *out, struct err *err)
+{
+	const struct issue_params params = {.is_server = true, .now = now, .valid_s = valid_s};
+	AUTO(ossl_cert_free) X509 *old = NULL;
+	AUTO(buf_fini) struct buf der;
+	struct pki_cert_plan plan = {.is_ca = false};
+	struct cert_facts before, after;
+	enum rc rc = cert_read_facts(cert_der, &before, err);
+
+	buf_init(&der, CERT_DER_BYTES_MAX);
+	if (rc != RC_OK || (rc = pki_cert_parse(cert_der, &old, err)) != RC_OK)
+		return rc;
+	if (!cert_is_issued_by(cert_der, authority_cert_der(authority)))
+		return err_set(err, RC_INVALID, "%s is not of this CA", before.subject);
+	plan.subject = X509_get_subject_name(old);
+	plan.key = X509_get0_pubkey(old);
+	plan.names_of = old;
+	rc = issue(authority, &params, &plan, &der, err);
+	if (rc == RC_OK)
+		rc = cert_read_facts(buf_slice(&der), &after, err);
+	if (rc != RC_OK)
+		return rc;
+	if (after.not_after <= before.not_after)
+		return err_set(err, RC_INVALID, "a new one would not end later: its root ends first");
+	buf_append(out, buf_slice(&der));
+	return buf_status(out, "certificate", err);
 }

@@ -158,13 +158,21 @@ static bool add_alt_names(X509 *cert, const struct pki_cert_plan *plan)
 	return X509_add1_ext_i2d(cert, NID_subject_alt_name, names, is_critical, X509V3_ADD_DEFAULT) == 1;
 }
 
+/* As they stand there, critical or not. */
+static bool copy_alt_names(X509 *cert, X509 *from)
+{
+	int at = X509_get_ext_by_NID(from, NID_subject_alt_name, -1);
+
+	return at < 0 || X509_add_ext(cert, X509_get_ext(from, at), -1) == 1;
+}
+
 enum rc pki_cert_build(const struct pki_cert_plan *plan, X509 **cert_r, struct err *err)
 {
 	AUTO(ossl_cert_free) X509 *cert = X509_new();
 
 	*cert_r = NULL;
 	if (cert == NULL || !set_body(cert, plan) || !add_extensions(cert, plan) ||
-		!add_alt_names(cert, plan))
+		!add_alt_names(cert, plan) || (plan->names_of != NULL && !copy_alt_names(cert, plan->names_of)))
 		return ossl_fault(err, RC_INTERNAL, "certificate: cannot be made");
 	if (X509_sign(cert, plan->issuer_key, EVP_sha256()) <= 0)
 		return ossl_fault(err, RC_INTERNAL, "certificate: cannot be signed");

@@ -24,6 +24,12 @@ void sha256(struct slice bytes, uint8_t digest[static SHA256_BYTES])
 		abort(); /* going on with a digest that is none would let one thing pass for another */
 }
 
+void sha256_text(const uint8_t digest[static SHA256_BYTES], char out[static SHA256_TEXT_BYTES])
+{
+	for (size_t i = 0; i < SHA256_BYTES; i++)
+		(void)snprintf(out + 2 * i, SHA256_TEXT_BYTES - 2 * i, "%02x", digest[i]);
+}
+
 enum rc pki_cert_parse(struct slice der, X509 **cert_r, struct err *err)
 {
 	AUTO(ossl_cert_free) X509 *cert = NULL;
@@ -197,6 +203,20 @@ enum rc cert_read_facts(struct slice der, struct cert_facts *facts_r, struct err
 	enum rc rc = pki_cert_parse(der, &cert, err);
 
 	return rc != RC_OK ? rc : pki_cert_facts(cert, der, facts_r, err);
+}
+
+bool cert_is_issued_by(struct slice der, struct slice issuer)
+{
+	AUTO(ossl_cert_free) X509 *cert = NULL;
+	AUTO(ossl_cert_free) X509 *above = NULL;
+	bool is_its;
+
+	if (pki_cert_parse(der, &cert, NULL) != RC_OK || pki_cert_parse(issuer, &above, NULL) != RC_OK)
+		return false;
+	is_its =
+		X509_check_issued(above, cert) == X509_V_OK && X509_verify(cert, X509_get0_pubkey(above)) == 1;
+	ERR_clear_error();
+	return is_its;
 }
 
 enum rc pki_cert_write(X509 *cert, struct buf *out, struct err *err)

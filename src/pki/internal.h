@@ -65,6 +65,7 @@ struct pki_cert_plan {
 	EVP_PKEY *key;        /* whose public half goes in */
 	const X509_NAME *subject;
 	const char *dns_names[PKI_DNS_NAMES_MAX]; /* each may be NULL */
+	X509 *names_of;                           /* has the alternative names instead; NULL: none */
 	bool is_ca;
 	bool is_server;
 	int64_t not_before;

@@ -8,10 +8,7 @@
 #include "pomona/base/log.h"
 #include "pomona/store/push.h"
 
-enum {
-	LIST_BYTES_MAX = 2 * PUSH_TOPICS_MAX * PUSH_CERT_PEM_BYTES_MAX,
-	DAY_S = 86400,
-};
+enum { LIST_BYTES_MAX = 2 * PUSH_TOPICS_MAX * PUSH_CERT_PEM_BYTES_MAX };
 
 void certificate_fini(struct certificate *cert)
 {
@@ -106,27 +103,4 @@ void certificates_fini(struct certificates *certs)
 		certificate_fini(&certs->list[i]);
 	free(certs->list);
 	*certs = (struct certificates){.count = 0};
-}
-
-static const int64_t days_of[] = {
-	[EXPIRY_FAR] = INT64_MAX,
-	[EXPIRY_30_DAYS] = 30,
-	[EXPIRY_14_DAYS] = 14,
-	[EXPIRY_7_DAYS] = 7,
-	[EXPIRY_1_DAY] = 1,
-	[EXPIRY_OVER] = 0,
-};
-
-int64_t expiry_days(int64_t not_after, int64_t now_s)
-{
-	return not_after <= now_s ? 0 : (not_after - now_s + DAY_S - 1) / DAY_S;
-}
-
-enum expiry expiry_of(int64_t not_after, int64_t now_s)
-{
-	enum expiry expiry = EXPIRY_OVER;
-
-	while (expiry_days(not_after, now_s) > days_of[expiry])
-		expiry--;
-	return expiry;
 }

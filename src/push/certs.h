@@ -3,7 +3,7 @@
 #define POMONA_PUSH_CERTS_H
 
 /*
- * Push certificates as they are stored, with their keys, and how near their end is. Threading: one thread at a time.
+ * Push certificates as they are stored, with their keys. Threading: one thread at a time.
  */
 
 #include "pomona/push/push.h"
@@ -32,19 +32,5 @@ struct certificates {
 enum rc certificates_read(struct store *store, struct certificates *certs_r, struct err *err)
 	MUST_USE;
 void certificates_fini(struct certificates *certs);
-
-/* How near the end of a certificate is. */
-enum expiry {
-	EXPIRY_FAR,
-	EXPIRY_30_DAYS,
-	EXPIRY_14_DAYS,
-	EXPIRY_7_DAYS, /* from here on an alarm */
-	EXPIRY_1_DAY,
-	EXPIRY_OVER
-};
-/* Pure. */
-enum expiry expiry_of(int64_t not_after, int64_t now_s);
-/* Days that are left, a begun one counted: 0 where it is over. */
-int64_t expiry_days(int64_t not_after, int64_t now_s);
 
 #endif

@@ -382,7 +382,7 @@ static void tell_of_end(struct topic *topic)
 static void check_expiry(struct topic *topic)
 {
 	int64_t now_s = clock_unix_s(topic->shared->clock);
-	enum expiry before = topic->expiry;
+	enum cert_expiry before = topic->expiry;
 
 	topic->expiry = expiry_of(topic->cert.not_after, now_s);
 	if (before == EXPIRY_OVER && topic->expiry != EXPIRY_OVER) {
@@ -400,7 +400,7 @@ static void check_expiry(struct topic *topic)
 /* What was said of the former certificate, also by a process before this one. */
 static void clear_cert_alarms(struct topic *topic, bool is_first)
 {
-	enum expiry expiry = expiry_of(topic->cert.not_after, clock_unix_s(topic->shared->clock));
+	enum cert_expiry expiry = expiry_of(topic->cert.not_after, clock_unix_s(topic->shared->clock));
 
 	if (expiry != EXPIRY_OVER)
 		topic_alarm(topic, "push_cert_expired", "", true);

@@ -13,6 +13,7 @@
 #include "carrier.h"
 #include "certs.h"
 #include "guard.h"
+#include "pomona/pki/expiry.h"
 
 enum {
 	TOPIC_WAITING_MAX = 512,     /* parcels that wait for room on a connection; past it TOPICS_FULL */
@@ -67,8 +68,8 @@ struct topic {
 	size_t name_len;
 	struct certificate cert;
 	bool has_cert;
-	enum expiry expiry;  /* as far as it was told of */
-	unsigned generation; /* of the certificate */
+	enum cert_expiry expiry; /* as far as it was told of */
+	unsigned generation;     /* of the certificate */
 	struct breaker breaker;
 	struct guard guard;
 	char why[TOPIC_WHY_BYTES]; /* it waits or is stopped */

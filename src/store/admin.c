@@ -167,6 +167,11 @@ enum rc alarm_clear(struct txn *txn, const char *kind, struct slice subject, str
 	return rc;
 }
 
+enum rc alarm_clear_subject(struct txn *txn, struct slice subject, struct err *err)
+{
+	return DO(txn, err, "DELETE FROM alarm WHERE subject = ?1", V_TEXT(subject));
+}
+
 enum rc unenrollment_record(struct txn *txn, struct slice device_id, bool is_automatic,
 	const uint8_t identity_sha256[static SHA256_BYTES], struct err *err)
 {

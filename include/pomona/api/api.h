@@ -14,6 +14,7 @@
 #include "pomona/device/device.h"
 #include "pomona/http/http.h"
 #include "pomona/pki/authority.h"
+#include "pomona/pki/signer.h"
 #include "pomona/push/push.h"
 #include "pomona/store/admin.h"
 #include "pomona/store/store.h"
@@ -25,7 +26,8 @@ struct api_params {
 	struct device *device; /* refusals, statistics; is given new trust when a device CA is added */
 	const struct clock *clock;
 	const struct authority *device_ca;
-	struct push *push; /* NULL: nobody is woken, and the routes about pushes answer 503 */
+	struct signer *signer; /* signs by that CA */
+	struct push *push;     /* NULL: nobody is woken, and the routes about pushes answer 503 */
 	size_t body_bytes_max;
 	const char *master_key; /* the key file */
 	/* Over the Unix socket root and this user, our own, are admins; members of this group need no token

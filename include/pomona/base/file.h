@@ -26,5 +26,7 @@ enum rc file_rewrite(const char *path, struct slice content, struct err *err) MU
 /* Makes one folder; an existing folder is fine (its mode is left alone). */
 enum rc file_make_dir(const char *path, mode_t mode, struct err *err) MUST_USE;
 bool file_is_there(const char *path);
+/* RC_DENIED where `path` has any of the mode bits `forbidden`; the text says by which command it loses them. */
+enum rc file_check_mode(const char *path, mode_t forbidden, struct err *err) MUST_USE;
 
 #endif

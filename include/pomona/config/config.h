@@ -30,6 +30,16 @@ enum config_yes_no { CONFIG_NO, CONFIG_YES };
 
 enum config_role { CONFIG_ROLE_VIEWER, CONFIG_ROLE_OPERATOR, CONFIG_ROLE_ADMIN };
 
+/*
+ * The modes of what the conf names: pomonad does not start with a bit that is forbidden. A group that may read the key
+ * (0640 root:ssl-cert) is the administrator's will, and so is one that may enter the folder, for the socket in it.
+ */
+enum {
+	CONFIG_TLS_KEY_FORBIDDEN = 0037,
+	CONFIG_STATE_DIR_FORBIDDEN = 0022,
+	CONFIG_STATE_DIR_UNWANTED = 0007,
+};
+
 enum { CONFIG_FILE_BYTES_MAX = 1048576, CONFIG_LINE_BYTES_MAX = 4096 };
 
 /*
@@ -45,6 +55,8 @@ struct config {
 		char *master_key; /* default <state_dir>/master.key */
 		enum log_level log_level;
 		int64_t writer_queue_max;  /* jobs that may wait for the writer */
+		int64_t signing_queue_max; /* signatures by our CA that may wait */
+		int64_t signing_percent;   /* of one core, for them */
 		int64_t last_seen_flush_s; /* how often gathered last-seen times are written */
 		int64_t drain_s;           /* how long SIGTERM waits for what is under way */
 		enum config_yes_no core_dumps;
@@ -53,7 +65,8 @@ struct config {
 		char *listen;          /* [device] host:port, [v6]:port */
 		char *tls_certificate; /* PEM, leaf first */
 		char *tls_key;
-		int64_t threads; /* 0: one a core */
+		int64_t tls_renew_days; /* one of our own root, before its end; 0: never */
+		int64_t threads;        /* 0: one a core */
 		int64_t connections_max;
 		int64_t connections_per_address; /* 0: no limit, as for the two below; IPv6 by /64 */
 		int64_t handshakes_per_s;

@@ -81,6 +81,13 @@ enum rc authority_issue_csr(const struct authority *authority, struct slice csr,
 enum rc authority_issue_key(const struct authority *authority, enum key_kind kind,
 	const struct issue_params *params, struct buf *cert_der, struct buf *key_pem, struct err *err)
 	MUST_USE;
+/*
+ * A successor of a TLS certificate that this CA issued: the same subject, alternative names and key, another
+ * serial number, and a life of `valid_s` from `now`, cut to the CA's own end. RC_INVALID where it is not this
+ * CA's or would not end later. Appends DER.
+ */
+enum rc authority_renew_tls(const struct authority *authority, struct slice cert_der, int64_t now,
+	int64_t valid_s, struct buf *out, struct err *err) MUST_USE;
 struct pkcs12_params {
 	const char *password;      /* may not be empty */
 	const char *friendly_name; /* NULL: none */

@@ -20,6 +20,7 @@ enum {
 	CERT_NAME_BYTES = 256,  /* one-line names are cut to this */
 	CERT_SERIAL_BYTES = 48, /* hex */
 	SHA256_BYTES = 32,
+	SHA256_TEXT_BYTES = 2 * SHA256_BYTES + 1,
 };
 
 struct cert_facts {
@@ -39,12 +40,16 @@ struct cert_facts {
 };
 
 void sha256(struct slice bytes, uint8_t digest[static SHA256_BYTES]);
+/* Lower-case hex. */
+void sha256_text(const uint8_t digest[static SHA256_BYTES], char out[static SHA256_TEXT_BYTES]);
 
 /*
  * RC_INVALID for bytes that are not exactly one certificate in canonical DER: another encoding of the same one
  * would have another digest. RC_LIMIT over CERT_DER_BYTES_MAX.
  */
 enum rc cert_read_facts(struct slice der, struct cert_facts *facts_r, struct err *err) MUST_USE;
+/* Did `issuer` sign it, as DER both? Dates are not looked at; false for what is no certificate. */
+bool cert_is_issued_by(struct slice der, struct slice issuer);
 /*
  * Calls `visit` with the DER of each CERTIFICATE block (others are passed over) until it fails, and returns its
  * code. RC_INVALID where there is none or one is broken.

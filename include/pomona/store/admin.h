@@ -69,6 +69,8 @@ enum rc alarm_list(struct txn *txn, int limit, struct arena *arena, struct alarm
 	size_t *count_r, struct err *err) MUST_USE;
 enum rc alarm_clear(struct txn *txn, const char *kind, struct slice subject, struct err *err)
 	MUST_USE;
+/* All of a subject that is gone; there need be none. */
+enum rc alarm_clear_subject(struct txn *txn, struct slice subject, struct err *err) MUST_USE;
 
 /* Every 401 that ends a device's management is written down before it is given. */
 enum rc unenrollment_record(struct txn *txn, struct slice device_id, bool is_automatic,

@@ -57,9 +57,9 @@ def test_a_faulty_conf_is_a_fault(server):
 
 
 @pytest.mark.parametrize("name, mode, what, advice", [
-    (".", 0o755, "state directory", "chmod 700 "), ("pomona.db", 0o644, "database file", "chmod 600 "),
+    (".", 0o775, "state directory", "chmod 750 "), ("pomona.db", 0o644, "database file", "chmod 600 "),
     ("tls/server.key", 0o644, "TLS key file", "chmod 640 "), ("master.key", 0o640, "master key", "0600")])
-def test_what_others_may_read_is_a_fault(server, name, mode, what, advice):
+def test_what_others_may_use_is_a_fault(server, name, mode, what, advice):
     path = server.folder / name
     right = path.stat().st_mode
     path.chmod(mode)
@@ -67,6 +67,17 @@ def test_what_others_may_read_is_a_fault(server, name, mode, what, advice):
     path.chmod(right)
     assert advice in finding["advice"]
     doctor(server, 0)
+
+
+def test_groups_that_the_administrator_lets_in_are_fine(server):
+    for name, mode in ((".", 0o750), ("tls/server.key", 0o640)):
+        (server.folder / name).chmod(mode)
+    doctor(server, 0)
+
+
+def test_a_folder_that_others_may_look_into_is_a_warning(server):
+    server.folder.chmod(0o755)
+    assert "chmod 750 " in found(doctor(server, 0), "state directory", "warning")["advice"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")

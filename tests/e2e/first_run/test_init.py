@@ -45,8 +45,13 @@ def test_init_takes_a_given_certificate(tmp_path, make_server, authority):
     (tmp_path / "given.pem").write_bytes(leaf.certificate_pem())
     (tmp_path / "given.key").write_bytes(leaf.key_pem())
     folder = tmp_path / "state"
-    run("pomonactl", "init", "--dir", folder, "--hostname", "localhost",
-        "--tls-cert", tmp_path / "given.pem", "--tls-key", tmp_path / "given.key")
+    words = ("init", "--dir", folder, "--hostname", "localhost",
+             "--tls-cert", tmp_path / "given.pem", "--tls-key", tmp_path / "given.key")
+    (tmp_path / "given.key").chmod(0o644)
+    assert "`chmod 640 " in run("pomonactl", *words, check=False).stderr, "pomonad would not start with it"
+    assert not folder.exists()
+    (tmp_path / "given.key").chmod(0o640)
+    run("pomonactl", *words)
     assert run("pomonad", "-t", "-c", folder / "pomona.conf").returncode == 0
 
 

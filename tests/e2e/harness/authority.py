@@ -81,9 +81,10 @@ class Authority(Identity):
         )
         super().__init__(key, certificate)
 
-    def issue(self, common_name, starts_days=-1, ends_days=365, usage=ExtendedKeyUsageOID.CLIENT_AUTH):
-        """An identity valid from `starts_days` to `ends_days`, counted from now."""
-        key = ec.generate_private_key(ec.SECP256R1())
+    def issue(self, common_name, starts_days=-1, ends_days=365, usage=ExtendedKeyUsageOID.CLIENT_AUTH, key=None,
+              names=()):
+        """An identity valid from `starts_days` to `ends_days`, counted from now; `names`: DNS names of a server."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
         now = _now()
         builder = (
             x509.CertificateBuilder()
@@ -96,6 +97,9 @@ class Authority(Identity):
         )
         if usage is not None:
             builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(list(map(x509.DNSName, names))),
+                                            critical=False)
         return Identity(key, builder.sign(self.key, hashes.SHA256()))
 
 

@@ -94,6 +94,41 @@ def test_a_revoked_certificate_does_not_come_back_under_another_signature(server
             assert refusal_of(server, thief) == "certificate_twin"
 
 
+def test_a_certificate_that_never_came_is_revoked_by_its_file(server, authority, make_device):
+    stolen = authority.issue("stolen")
+    path = stolen.write(server.folder / "stolen.pem")
+    assert "--cert" in server.ctl("identity", "revoke", check=False).stderr
+    unknown = server.ctl("identity", "revoke", stolen.sha256, check=False)
+    assert unknown.returncode != 0 and "send the certificate" in unknown.stderr
+    path.write_bytes(path.read_bytes() + authority.certificate_pem())
+    assert "more than one certificate" in server.ctl("identity", "revoke", "--cert", path, check=False).stderr
+    stolen.write(path)
+    for _ in range(2):
+        assert stolen.sha256 in server.ctl("identity", "revoke", "--cert", path).stdout
+    thief = make_device(identity=stolen)
+    for message in (thief.authenticate, thief.token_update, thief.idle):
+        assert message().status == 403
+    assert refusal_of(server, thief) == "revoked"
+    known = make_device().enroll()
+    server.ctl("identity", "revoke", "--cert", known.identity.write(path))
+    assert known.idle().status == 403
+    disguised = twin(authority.issue("twin"))
+    other = twin(disguised)
+    server.ctl("identity", "revoke", "--cert", disguised.write(path))
+    assert make_device(identity=other).authenticate().status == 403
+    assert server.ctl("identity", "revoke", "--cert", other.write(path), check=False).returncode != 0
+
+
+@pytest.mark.parametrize("body, field", [
+    ({"certificate": "no PEM"}, "certificate"), ({"certificate": 1}, None), ({}, None), ([], None),
+    ({"certificate": Authority("Another").certificate_pem().decode()}, "certificate")])
+def test_a_revocation_with_another_certificate_changes_nothing(server, body, field):
+    reply = server.api("POST", f"/api/v1/identities/{'0' * 64}/revoke", body)
+    assert reply.status == 400
+    assert field is None or reply.json()["field"] == field
+    assert server.get("/api/v1/identities")["identities"] == []
+
+
 def test_two_devices_never_share_a_certificate(server, authority, make_device):
     first = make_device().enroll()
     second = make_device(identity=first.identity)

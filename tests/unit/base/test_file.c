@@ -287,6 +287,36 @@ static void a_folder_is_made_once_and_may_be_there(void **state)
 	assert_int_equal(file_make_dir(path_of("no/dir"), 0700, NULL), RC_IO);
 }
 
+static void a_mode_that_lets_others_at_a_file_is_refused_with_what_to_do(void **state)
+{
+	static const struct {
+		mode_t mode, forbidden;
+		const char *fault; /* NULL: none */
+	} rows[] = {
+		{0600, 0077, NULL},
+		{0640, 0037, NULL},
+		{0440, 0037, NULL},
+		{0660, 0037, "mode 0660 lets others at it: `chmod 640 "},
+		{0604, 0037, "mode 0604 lets others at it: `chmod 600 "},
+		{0640, 0077, "mode 0640 lets others at it: `chmod 600 "},
+	};
+	struct err err;
+
+	(void)state;
+	assert_int_equal(file_create(path_of("a"), SLICE_LITERAL("key"), 0600, NULL), RC_OK);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		enum rc rc;
+
+		assert_int_equal(chmod(path_of("a"), rows[i].mode), 0);
+		rc = file_check_mode(path_of("a"), rows[i].forbidden, &err);
+		assert_int_equal(rc, rows[i].fault == NULL ? RC_OK : RC_DENIED);
+		if (rows[i].fault != NULL)
+			assert_non_null(strstr(err.text, rows[i].fault));
+	}
+	assert_int_equal(file_check_mode(path_of("b"), 0077, &err), RC_IO);
+	assert_non_null(strstr(err.text, "cannot be looked at"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +334,8 @@ int main(void)
 		cmocka_unit_test_teardown(reading_stops_at_the_bound, remove_files),
 		cmocka_unit_test_teardown(a_file_larger_than_one_read_is_read_whole, remove_files),
 		cmocka_unit_test_teardown(what_is_not_there_or_no_file_is_told_apart, remove_files),
+		cmocka_unit_test_teardown(a_mode_that_lets_others_at_a_file_is_refused_with_what_to_do,
+			remove_files),
 		cmocka_unit_test(a_path_too_long_is_refused),
 		cmocka_unit_test_teardown(a_folder_is_made_once_and_may_be_there, remove_files),
 	};

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -88,6 +89,16 @@ static void write_bundle(void)
 	write_file("broken.pem", buf_slice(&text));
 }
 
+static void copy_key(const char *name, mode_t mode)
+{
+	AUTO(buf_fini) struct buf key = {0};
+
+	buf_init(&key, 65536);
+	assert_int_equal(file_read(in_folder("good.key"), &key, NULL), RC_OK);
+	write_file(name, buf_slice(&key));
+	assert_int_equal(chmod(in_folder(name), mode), 0);
+}
+
 static int setup(void **state)
 {
 	int64_t now = clock_unix_s(clock_system());
@@ -103,13 +114,16 @@ static int setup(void **state)
 	write_file("pomona.db", slice_of_str("a database"));
 	write_file("junk.key", slice_of_str("no key"));
 	write_bundle();
+	copy_key("open.key", 0644);
+	copy_key("group.key", 0640);
 	return keyring_create_file(in_folder("master.key"), &err) != RC_OK;
 }
 
 static int teardown(void **state)
 {
 	static const char *const names[] = {"good.pem", "good.key", "other.pem", "other.key", "ended.pem",
-		"ended.key", "pomona.db", "junk.key", "master.key", "pomona.conf", "bundle.pem", "broken.pem"};
+		"ended.key", "pomona.db", "junk.key", "master.key", "pomona.conf", "bundle.pem", "broken.pem",
+		"open.key", "group.key"};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(names); i++)
@@ -155,7 +169,12 @@ static void each_file_that_is_wrong_is_named_with_its_key(void **state)
 			"[device] tls_key"},
 		{STATE_DIR, "tls_certificate = good.pem\ntls_key = other.key", "", RC_INVALID,
 			"[device] tls_certificate"},
-		{STATE_DIR, "tls_certificate = ended.pem\ntls_key = ended.key", "", RC_INVALID, " ended on "},
+		/* Our own would never be renewed if the daemon did not start. */
+		{STATE_DIR, "tls_certificate = ended.pem\ntls_key = ended.key", "", RC_OK,
+			"warning: [device] tls_certificate: "},
+		{STATE_DIR, "tls_certificate = good.pem\ntls_key = open.key", "", RC_DENIED,
+			"[device] tls_key: "},
+		{STATE_DIR, "tls_certificate = good.pem\ntls_key = group.key", "", RC_OK, NULL},
 		{STATE_DIR, GOOD_TLS "\nthreads = many", "", RC_INVALID, "threads"},
 		{STATE_DIR, GOOD_TLS, PUSH_CA("good.pem"), RC_OK, NULL},
 		{STATE_DIR, GOOD_TLS, PUSH_CA("bundle.pem"), RC_OK, NULL},
@@ -178,6 +197,39 @@ static void each_file_that_is_wrong_is_named_with_its_key(void **state)
 		else
 			assert_non_null(strstr(buf_cstr(&faults), rows[i].fault));
 	}
+}
+
+static void a_folder_that_others_may_enter_is_told_and_one_that_they_may_change_is_refused(
+	void **state)
+{
+	static const struct {
+		mode_t mode;
+		enum rc rc;
+		const char *fault; /* NULL: none */
+	} rows[] = {
+		{0700, RC_OK, NULL},
+		{0750, RC_OK, NULL},
+		{0755, RC_OK, "warning: [server] state_dir: others may look into "},
+		{0711, RC_OK, "warning: [server] state_dir: "},
+		{0770, RC_DENIED, "[server] state_dir: "},
+		{0702, RC_DENIED, "lets others at it: `chmod 700 "},
+	};
+
+	(void)state;
+	write_conf(STATE_DIR, GOOD_TLS, "");
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		AUTO(buf_fini) struct buf faults = {0};
+
+		buf_init(&faults, CONF_FAULTS_BYTES_MAX);
+		assert_int_equal(chmod(folder, rows[i].mode), 0);
+		if (conf_check(conf_path, &faults) != rows[i].rc)
+			fail_msg("row %zu: %s", i, buf_cstr(&faults));
+		if (rows[i].fault == NULL)
+			assert_int_equal(faults.len, 0);
+		else
+			assert_non_null(strstr(buf_cstr(&faults), rows[i].fault));
+	}
+	assert_int_equal(chmod(folder, 0700), 0);
 }
 
 static void all_faults_are_shown_a_line_each(void **state)
@@ -211,6 +263,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_file_that_is_wrong_is_named_with_its_key),
+		cmocka_unit_test(a_folder_that_others_may_enter_is_told_and_one_that_they_may_change_is_refused),
 		cmocka_unit_test(all_faults_are_shown_a_line_each),
 		cmocka_unit_test(a_conf_that_is_not_there_is_a_fault),
 	};

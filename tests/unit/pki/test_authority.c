@@ -573,6 +573,93 @@ static void a_pkcs12_needs_a_password_and_the_right_key(void **state)
 		RC_OK);
 }
 
+/* --- renewing what a server shows */
+
+static const struct issue_params server_params = {.common_name = "mdm.example.com",
+	.dns_name = "mdm.example.com",
+	.other_name = "192.0.2.1",
+	.is_server = true,
+	.now = FORGE_NOW,
+	.valid_s = 30 * DAY_S};
+
+static void issue_server(const struct issue_params *params, struct buf *der)
+{
+	AUTO(buf_fini_secret) struct buf key;
+	struct err err;
+
+	buf_init(der, BOUND);
+	buf_init(&key, BOUND);
+	assert_int_equal(authority_issue_key(ec_ca, KEY_P256, params, der, &key, &err), RC_OK);
+}
+
+static void a_renewed_server_certificate_has_the_same_names_and_key_and_a_later_end(void **state)
+{
+	AUTO(buf_fini) struct buf old_der;
+	AUTO(buf_fini) struct buf new_der;
+	struct cert_facts facts;
+	struct err err;
+	ASN1_OCTET_STRING *names[2];
+
+	(void)state;
+	issue_server(&server_params, &old_der);
+	buf_init(&new_der, BOUND);
+	assert_int_equal(authority_renew_tls(ec_ca, buf_slice(&old_der), FORGE_NOW + 20 * DAY_S,
+																			60 * DAY_S, &new_der, &err),
+		RC_OK);
+	AUTO(ossl_cert_free) X509 *old = read_cert(buf_slice(&old_der));
+	AUTO(ossl_cert_free) X509 *new = read_cert(buf_slice(&new_der));
+
+	assert_int_equal(cert_read_facts(buf_slice(&new_der), &facts, &err), RC_OK);
+	assert_int_equal(facts.not_before, FORGE_NOW + 20 * DAY_S - AUTHORITY_BACKDATE_S);
+	assert_int_equal(facts.not_after, FORGE_NOW + 80 * DAY_S);
+	assert_int_equal(X509_NAME_cmp(X509_get_subject_name(old), X509_get_subject_name(new)), 0);
+	assert_int_equal(EVP_PKEY_eq(X509_get0_pubkey(old), X509_get0_pubkey(new)), 1);
+	assert_int_not_equal(ASN1_INTEGER_cmp(X509_get0_serialNumber(old), X509_get0_serialNumber(new)),
+		0);
+	names[0] =
+		X509_EXTENSION_get_data(X509_get_ext(old, X509_get_ext_by_NID(old, NID_subject_alt_name, -1)));
+	names[1] =
+		X509_EXTENSION_get_data(X509_get_ext(new, X509_get_ext_by_NID(new, NID_subject_alt_name, -1)));
+	assert_int_equal(ASN1_OCTET_STRING_cmp(names[0], names[1]), 0);
+	assert_int_equal(X509_get_extended_key_usage(new), XKU_SSL_SERVER);
+	assert_true(cert_is_issued_by(buf_slice(&new_der), authority_cert_der(ec_ca)));
+}
+
+static void what_a_ca_did_not_sign_or_cannot_make_last_longer_it_does_not_renew(void **state)
+{
+	const struct issue_params to_the_end = {.common_name = "mdm.example.com",
+		.dns_name = "mdm.example.com",
+		.is_server = true,
+		.now = FORGE_NOW,
+		.valid_s = 2 * (int64_t)FORGE_YEAR_S};
+	AUTO(forged_free) struct forged *impostor = forge_ca("Device CA");
+	AUTO(forged_free)
+	struct forged *foreign =
+		forge(&(struct forge_params){.common_name = "mdm.example.com", .issuer = impostor});
+	AUTO(buf_fini) struct buf last;
+	AUTO(buf_fini) struct buf out;
+	struct err err;
+
+	(void)state;
+	buf_init(&out, BOUND);
+	assert_false(cert_is_issued_by(forged_der(foreign), authority_cert_der(ec_ca)));
+	assert_false(cert_is_issued_by(SLICE_LITERAL("none"), authority_cert_der(ec_ca)));
+	assert_false(cert_is_issued_by(forged_der(foreign), SLICE_LITERAL("none")));
+	assert_int_equal(authority_renew_tls(ec_ca, forged_der(foreign), FORGE_NOW, DAY_S, &out, &err),
+		RC_INVALID);
+	assert_non_null(strstr(err.text, "is not of this CA"));
+	issue_server(&to_the_end, &last);
+	assert_int_equal(authority_renew_tls(ec_ca, buf_slice(&last), FORGE_NOW + DAY_S,
+																			2 * (int64_t)FORGE_YEAR_S, &out, &err),
+		RC_INVALID);
+	assert_non_null(strstr(err.text, "its root ends first"));
+	assert_int_equal(authority_renew_tls(ec_ca, buf_slice(&last), FORGE_NOW + FORGE_YEAR_S, DAY_S,
+																			&out, &err),
+		RC_INVALID);
+	assert_non_null(strstr(err.text, "the CA itself has expired"));
+	assert_int_equal(out.len, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -590,6 +677,8 @@ int main(void)
 		cmocka_unit_test(a_long_host_name_needs_no_subject),
 		cmocka_unit_test(what_cannot_be_issued_is_refused_with_a_reason),
 		cmocka_unit_test(a_ca_ends_with_the_calendar_at_the_latest),
+		cmocka_unit_test(a_renewed_server_certificate_has_the_same_names_and_key_and_a_later_end),
+		cmocka_unit_test(what_a_ca_did_not_sign_or_cannot_make_last_longer_it_does_not_renew),
 		cmocka_unit_test(a_pkcs12_holds_key_certificate_and_ca_under_strong_algorithms),
 		cmocka_unit_test(a_legacy_pkcs12_is_under_triple_des_and_sha_1_alone),
 		cmocka_unit_test(a_pkcs12_needs_a_password_and_the_right_key),

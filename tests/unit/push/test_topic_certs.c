@@ -25,36 +25,6 @@ static enum topics_verdict look(const char *topic)
 	return topics_look(world.topics, slice_of_str(topic), false);
 }
 
-/* --- how near the end is */
-
-static void each_step_to_the_end_is_known(void **state)
-{
-	static const struct {
-		int64_t left_s, days;
-		enum expiry expiry;
-	} cases[] = {
-		{365 * DAY_S, 365, EXPIRY_FAR},
-		{30 * DAY_S + 1, 31, EXPIRY_FAR},
-		{30 * DAY_S, 30, EXPIRY_30_DAYS},
-		{14 * DAY_S + 1, 15, EXPIRY_30_DAYS},
-		{14 * DAY_S, 14, EXPIRY_14_DAYS},
-		{7 * DAY_S + 1, 8, EXPIRY_14_DAYS},
-		{7 * DAY_S, 7, EXPIRY_7_DAYS},
-		{DAY_S + 1, 2, EXPIRY_7_DAYS},
-		{DAY_S, 1, EXPIRY_1_DAY},
-		{1, 1, EXPIRY_1_DAY},
-		{0, 0, EXPIRY_OVER},
-		{-1, 0, EXPIRY_OVER},
-		{-365 * DAY_S, 0, EXPIRY_OVER},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		assert_int_equal(expiry_of(1000000000 + cases[i].left_s, 1000000000), cases[i].expiry);
-		assert_int_equal(expiry_days(1000000000 + cases[i].left_s, 1000000000), cases[i].days);
-	}
-}
-
 /* An hour at a time. */
 static void pass_days(int64_t days)
 {
@@ -391,7 +361,6 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_step_to_the_end_is_known),
 		TEST(each_warning_is_written_once_and_the_last_two_raise_an_alarm),
 		TEST(nothing_is_sent_with_an_expired_certificate),
 		TEST(a_certificate_that_ends_while_it_connects_sends_nothing),

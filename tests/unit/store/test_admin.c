@@ -125,6 +125,13 @@ static void test_an_alarm_raised_again_counts_up(void **state)
 	assert_rc(alarm_list(fixture_write(f), 0, f->arena, &views, &count, &err), RC_INVALID, &err);
 	assert_ok(alarm_clear(fixture_write(f), "competing", S("UDID-1"), &err), &err);
 	assert_rc(alarm_clear(fixture_write(f), "competing", S("UDID-1"), &err), RC_NOT_FOUND, &err);
+	assert_ok(alarm_raise(fixture_write(f), "other", S("UDID-2"), "text", &err), &err);
+	assert_ok(alarm_raise(fixture_write(f), "other", S("UDID-3"), "text", &err), &err);
+	assert_ok(alarm_clear_subject(fixture_write(f), S("UDID-2"), &err), &err);
+	assert_ok(alarm_clear_subject(fixture_write(f), S("UDID-2"), &err), &err);
+	assert_ok(alarm_list(fixture_write(f), 10, f->arena, &views, &count, &err), &err);
+	assert_int_equal(count, 1);
+	assert_string_equal(views[0].subject, "UDID-3");
 }
 
 static void test_only_automatic_unenrollments_since_then_are_counted(void **state)

@@ -47,6 +47,21 @@ static enum rc write_queue(struct txn *txn, struct json_value *root, struct err 
 	return RC_OK;
 }
 
+static void write_trouble(const struct api *api, struct json_value *writer)
+{
+	struct store_trouble trouble;
+	struct json_value *object;
+
+	if (!store_trouble(api->store, &trouble)) {
+		json_set_str(writer, "trouble", NULL);
+		return;
+	}
+	object = json_set_object(writer, "trouble");
+	json_set_time(object, "since", trouble.since);
+	json_set_int(object, "jobs", (int64_t)trouble.jobs);
+	json_set_str(object, "text", trouble.text);
+}
+
 static void write_writer(const struct api *api, struct json_value *root)
 {
 	struct json_value *writer = json_set_object(root, "writer");
@@ -63,6 +78,8 @@ static void write_writer(const struct api *api, struct json_value *root)
 	json_set_int(writer, "commit_us_max", (int64_t)stats.commit_us_max);
 	json_set_int(writer, "commit_us_mean",
 		stats.commits_total == 0 ? 0 : (int64_t)(stats.commit_us_sum / stats.commits_total));
+	json_set_int(writer, "checkpoints_failed", (int64_t)stats.checkpoints_failed);
+	write_trouble(api, writer);
 	json_set_int(root, "database_bytes", (int64_t)stats.database_bytes);
 }
 

@@ -97,7 +97,7 @@ void *arena_alloc(struct arena *arena, size_t size_bytes)
 	size_t size;
 	void *place;
 
-	if (size_bytes > arena->bound - arena->asked)
+	if (arena == NULL || size_bytes > arena->bound - arena->asked)
 		return NULL;
 	size = round_up(size_bytes == 0 ? 1 : size_bytes);
 	if (size < size_bytes)

@@ -64,6 +64,14 @@ static void print_counts(const struct ctl *ctl, const struct json_value *counts,
 	table_free(&table);
 }
 
+static void print_trouble(const struct ctl *ctl, const struct json_value *trouble)
+{
+	if (trouble == NULL || json_kind(trouble) != JSON_KIND_OBJECT)
+		return;
+	print_json_time(ctl, trouble, "since", "NO CHANGES KEPT since");
+	print_fact(ctl->out, "", "%s", json_text(trouble, "text"));
+}
+
 static void print_writer(const struct ctl *ctl, const struct json_value *writer)
 {
 	fprintf(ctl->out, "\n");
@@ -184,6 +192,7 @@ static void print(const struct ctl *ctl, const struct json_value *json)
 	const struct json_value *queue = json_get(json, "queue");
 
 	print_head(ctl, json);
+	print_trouble(ctl, json_get(json_get(json, "writer"), "trouble"));
 	print_json_time(ctl, queue, "oldest_queued_at", "oldest open command");
 	print_alarms(ctl, json_get(json, "alarms"));
 	print_enrollments(ctl, json_get(json, "enrollments"));

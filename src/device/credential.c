@@ -72,6 +72,8 @@ static enum rc judge(struct device *device, const struct anchors *anchors,
 		return RC_OK;
 	}
 	held->credential.verdict = trust_judge(anchors->trust, chain, count, now, &held->credential.facts);
+	if (held->credential.verdict == CERT_UNJUDGED)
+		return err_set(err, RC_NO_MEMORY, "the certificate could not be judged: memory is short");
 	held->has_names = true;
 	held->is_pin_stale = rc == RC_OK && held->credential.verdict == CERT_GOOD;
 	atomic_fetch_add(&device->judged, 1);

@@ -115,8 +115,7 @@ static bool note(struct shard *shard, int64_t enrollment_id, int64_t seen_at)
 	if (shard->count > 0) {
 		place = &shard->places[find(shard, enrollment_id)];
 		if (place->enrollment_id == enrollment_id) {
-			if (place->seen_at < seen_at)
-				place->seen_at = seen_at;
+			place->seen_at = seen_at; /* the clock may have been put back */
 			return true;
 		}
 	}
@@ -189,7 +188,7 @@ static void forget(struct presence *presence, const struct sighting *written)
 	if (shard->count > 0) {
 		size_t at = find(shard, written->enrollment_id);
 
-		if (shard->places[at].enrollment_id != 0 && shard->places[at].seen_at <= written->seen_at)
+		if (shard->places[at].enrollment_id != 0 && shard->places[at].seen_at == written->seen_at)
 			remove_at(shard, at);
 	}
 	(void)pthread_mutex_unlock(&shard->lock);

@@ -17,6 +17,8 @@ enum {
 	MHD_OPTIONS_MAX = 24,
 	LOG_TEXT_BYTES = 256,
 	STOP_WAIT_MS = 5000,
+	LIMIT_REST_MS = 100,
+	LIMIT_LOG_S = 10,
 };
 
 struct options {
@@ -32,12 +34,43 @@ static void add(struct options *options, enum MHD_OPTION option, intptr_t value,
 static void log_mhd(void *cls, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0)));
 
+static void warn_of_limit(struct http_listener *listener)
+{
+	int64_t now_us = clock_monotonic_us(clock_system());
+	int64_t next_us = atomic_load(&listener->limit_log_next_us);
+
+	if (now_us >= next_us &&
+		atomic_compare_exchange_strong(&listener->limit_log_next_us, &next_us,
+			now_us + (int64_t)LIMIT_LOG_S * 1000000))
+		log_warning("descriptors_exhausted", LOG_STR("listener", listener->name),
+			LOG_STR("advice", "raise LimitNOFILE= of the unit, or lower connections_max"));
+}
+
+/*
+ * Where no descriptor is left for a new connection, a worker that has some stops listening until one of them ends. One
+ * that has none asks again at once and for ever, and says so before each time: it is made to rest here, where it holds
+ * up nobody.
+ */
+static void watch_limit(struct http_listener *listener, const char *format)
+{
+	static const char limit[] = "Hit process or system resource limit at ";
+	static const char first[] = "FIRST";
+	const struct timespec pause = {.tv_nsec = LIMIT_REST_MS * 1000000L};
+
+	if (strncmp(format, limit, sizeof(limit) - 1) != 0)
+		return;
+	warn_of_limit(listener);
+	if (strncmp(format + sizeof(limit) - 1, first, sizeof(first) - 1) == 0)
+		(void)nanosleep(&pause, NULL);
+}
+
 /* libmicrohttpd tells of every peer that breaks off: of use to a developer only. */
 static void log_mhd(void *cls, const char *format, va_list args)
 {
-	const struct http_listener *listener = cls;
+	struct http_listener *listener = cls;
 	char text[LOG_TEXT_BYTES];
 
+	watch_limit(listener, format);
 	(void)vsnprintf(text, sizeof(text), format, args);
 	text[strcspn(text, "\n")] = 0;
 	log_debug("http", LOG_STR("listener", listener->name), LOG_STR("text", text));

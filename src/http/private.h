@@ -38,6 +38,7 @@ enum request_phase {
 
 struct reply {
 	bool is_given;
+	bool is_cut; /* memory was short for a header: better no reply than one without it */
 	unsigned status;
 	char content_type[CONTENT_TYPE_BYTES];
 	struct buf body;
@@ -92,6 +93,7 @@ struct connection {
 };
 
 struct http_listener {
+	atomic_int_fast64_t limit_log_next_us; /* of descriptors_exhausted */
 	struct http_listener_params params; /* its strings and routes: see copies below */
 	struct MHD_Daemon *daemon;
 	struct route_table *routes;

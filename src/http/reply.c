@@ -39,6 +39,11 @@ static void give_up(struct http_request *request, unsigned status, const char *w
 	reply->status = status;
 	reply->content_type[0] = 0;
 	reply->header_count = 0;
+	if (status != MHD_HTTP_SERVICE_UNAVAILABLE)
+		return;
+	reply->headers[0].name = MHD_HTTP_HEADER_RETRY_AFTER;
+	reply->headers[0].value = "5";
+	reply->header_count = 1;
 }
 
 static bool set_content_type(struct reply *reply, const char *content_type)
@@ -107,7 +112,7 @@ void http_reply_header(struct http_request *request, const char *name, const cha
 		copies[1] = arena_str(arena, slice_of_str(value));
 	}
 	if (copies[0] == NULL || copies[1] == NULL) {
-		log_fault(request, "http_header_dropped", name);
+		reply->is_cut = true;
 		return;
 	}
 	reply->headers[reply->header_count].name = copies[0];
@@ -150,11 +155,14 @@ static struct MHD_Response *make_response(struct reply *reply)
 	return response;
 }
 
-static void add_header(const struct http_request *request, struct MHD_Response *response,
+/* What would split the reply is left out. False: memory is short. */
+static bool add_header(const struct http_request *request, struct MHD_Response *response,
 	const char *name, const char *value)
 {
-	if (MHD_add_response_header(response, name, value) != MHD_YES)
-		log_fault(request, "http_header_refused", name);
+	if (strpbrk(name, "\r\n\t ") == NULL && strpbrk(value, "\r\n") == NULL)
+		return MHD_add_response_header(response, name, value) == MHD_YES;
+	log_fault(request, "http_header_refused", name);
+	return true;
 }
 
 /*
@@ -170,17 +178,21 @@ static bool is_refused_for_good(struct connection *connection, unsigned status)
 	return connection->listener->tls != NULL && connection->refusals >= REFUSALS_MAX;
 }
 
-static void add_headers(struct http_request *request, struct MHD_Response *response)
+static bool add_headers(struct http_request *request, struct MHD_Response *response)
 {
 	const struct reply *reply = &request->reply;
+	bool is_added = !reply->is_cut;
 
 	if (reply->content_type[0] != 0)
-		add_header(request, response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
-	for (size_t i = 0; i < reply->header_count; i++)
-		add_header(request, response, reply->headers[i].name, reply->headers[i].value);
-	if (is_refused_for_good(request->connection, reply->status) ||
-		request->connection->listener->is_quiescing || request->is_cut_off)
-		add_header(request, response, MHD_HTTP_HEADER_CONNECTION, "close");
+		is_added =
+			is_added && add_header(request, response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
+	for (size_t i = 0; is_added && i < reply->header_count; i++)
+		is_added = add_header(request, response, reply->headers[i].name, reply->headers[i].value);
+	if (is_added &&
+		(is_refused_for_good(request->connection, reply->status) ||
+			request->connection->listener->is_quiescing || request->is_cut_off))
+		is_added = add_header(request, response, MHD_HTTP_HEADER_CONNECTION, "close");
+	return is_added;
 }
 
 enum MHD_Result reply_queue(struct http_request *request)
@@ -194,7 +206,11 @@ enum MHD_Result reply_queue(struct http_request *request)
 	response = make_response(&request->reply);
 	if (response == NULL)
 		return MHD_NO;
-	add_headers(request, response);
+	if (!add_headers(request, response)) {
+		log_fault(request, "http_reply_failed", "memory is short: the connection is closed");
+		MHD_destroy_response(response);
+		return MHD_NO;
+	}
 	deadline_set(&request->connection->deadline, HTTP_AWAY_REPLY_TIMEOUT,
 		listener->params.body_timeout_s);
 	result = MHD_queue_response(request->connection->mhd, request->reply.status, response);

@@ -13,12 +13,17 @@ struct piece {
 	alignas(max_align_t) size_t size;
 };
 
+/* Jansson may take a short memory for a fault of the text. */
+static _Thread_local bool was_short;
+
 static void *piece_alloc(size_t size)
 {
 	struct piece *piece = size > SIZE_MAX - sizeof(*piece) ? NULL : malloc(sizeof(*piece) + size);
 
-	if (piece == NULL)
+	if (piece == NULL) {
+		was_short = true;
 		return NULL;
+	}
 	piece->size = size;
 	return piece + 1;
 }
@@ -132,7 +137,7 @@ static enum rc syntax_fault(const json_error_t *fault, struct err *err)
 	const char *quote = strstr(fault->text, " near ");
 	int len = quote == NULL ? (int)strlen(fault->text) : (int)(quote - fault->text);
 
-	if (json_error_code(fault) == json_error_out_of_memory)
+	if (was_short || json_error_code(fault) == json_error_out_of_memory)
 		return err_set(err, RC_NO_MEMORY, "JSON: memory is short");
 	return err_set(err, RC_INVALID, "JSON: line %d, column %d: %.*s", fault->line, fault->column, len,
 		fault->text);
@@ -152,6 +157,7 @@ enum rc json_parse(struct slice text, struct json_value **value_r, struct err *e
 	if (rc != RC_OK)
 		return rc;
 	(void)pthread_once(&once, set_allocator);
+	was_short = false;
 	root = json_loadb(text.len == 0 ? "" : (const char *)text.ptr, text.len,
 		JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
 	if (root == NULL)

@@ -15,15 +15,6 @@ enum { NAME_PRINT_BYTES_MAX = 4 * CERT_DER_BYTES_MAX };
 /* RFC 2253, but characters past ASCII stay as they are: our names are UTF-8. */
 static const unsigned long name_flags = XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB;
 
-void sha256(struct slice bytes, uint8_t digest[static SHA256_BYTES])
-{
-	EVP_MD_CTX *ctx = ossl_sha256();
-
-	if (ctx == NULL || EVP_DigestInit_ex2(ctx, NULL, NULL) != 1 ||
-		EVP_DigestUpdate(ctx, bytes.ptr, bytes.len) != 1 || EVP_DigestFinal_ex(ctx, digest, NULL) != 1)
-		abort(); /* going on with a digest that is none would let one thing pass for another */
-}
-
 void sha256_text(const uint8_t digest[static SHA256_BYTES], char out[static SHA256_TEXT_BYTES])
 {
 	for (size_t i = 0; i < SHA256_BYTES; i++)
@@ -42,13 +33,16 @@ enum rc pki_cert_parse(struct slice der, X509 **cert_r, struct err *err)
 	if (der.len == 0 || der.len > CERT_DER_BYTES_MAX)
 		return err_set(err, der.len == 0 ? RC_INVALID : RC_LIMIT, "certificate: %zu bytes, want 1 to %d",
 			der.len, CERT_DER_BYTES_MAX);
+	ossl_forget();
 	cert = d2i_X509(NULL, &at, (long)der.len);
 	if (cert == NULL)
 		return ossl_fault(err, RC_INVALID, "certificate: cannot be read");
 	if (at != der.ptr + der.len)
 		return err_set(err, RC_INVALID, "certificate: bytes follow it");
 	len = i2d_X509(cert, &again);
-	is_canonical = len > 0 && slice_is_equal(slice_of(again, (size_t)len), der);
+	if (len < 0)
+		return ossl_fault(err, RC_NO_MEMORY, "certificate");
+	is_canonical = slice_is_equal(slice_of(again, (size_t)len), der);
 	OPENSSL_free(again);
 	ERR_clear_error();
 	if (!is_canonical)

@@ -103,6 +103,61 @@ void ossl_certs_free(STACK_OF(X509) * *certs)
 	*certs = NULL;
 }
 
+/* OpenSSL may take a short memory for a fault of the certificate; its own errors tell in part of the cases only. */
+static _Thread_local bool was_refused;
+
+static void *note_refusal(void *bytes)
+{
+	was_refused = was_refused || bytes == NULL;
+	return bytes;
+}
+
+static void *allocate(size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return size == 0 ? NULL : note_refusal(malloc(size));
+}
+
+static void release(void *bytes, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	free(bytes);
+}
+
+static void *reallocate(void *old, size_t size, const char *file, int line)
+{
+	if (size > 0)
+		return note_refusal(realloc(old, size));
+	release(old, file, line);
+	return NULL;
+}
+
+/* Before its first request, or it takes none but the C library's. */
+__attribute__((constructor)) static void watch_memory(void)
+{
+	(void)CRYPTO_set_mem_functions(allocate, reallocate, release);
+}
+
+void ossl_forget(void)
+{
+	was_refused = false;
+	ERR_clear_error();
+}
+
+bool ossl_was_memory_short(void)
+{
+	bool was_short = was_refused;
+
+	was_refused = false;
+	unsigned long error;
+
+	while ((error = ERR_get_error()) != 0)
+		was_short = was_short || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
+	return was_short;
+}
+
 enum rc ossl_fault(struct err *err, enum rc rc, const char *format, ...)
 {
 	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
@@ -112,7 +167,8 @@ enum rc ossl_fault(struct err *err, enum rc rc, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	ERR_clear_error();
+	if (ossl_was_memory_short())
+		rc = RC_NO_MEMORY;
 	return err_set(err, rc, "%s%s%s", text, reason == NULL ? "" : ": ", reason == NULL ? "" : reason);
 }
 

@@ -36,6 +36,10 @@ void ossl_time_free(ASN1_TIME **time);
 void ossl_store_ctx_free(X509_STORE_CTX **ctx);
 
 /* err_set() with OpenSSL's latest reason behind, if it gave one; empties its error queue. */
+/* Before what ossl_was_memory_short() is asked about. */
+void ossl_forget(void);
+/* Since then, on this thread. Forgets, errors too. ossl_fault() asks too, and then gives RC_NO_MEMORY. */
+bool ossl_was_memory_short(void);
 enum rc ossl_fault(struct err *err, enum rc rc, const char *format, ...) PRINTF_LIKE(3, 4);
 /* A read-only BIO over `bytes`, which must outlive it. NULL where memory is short. */
 BIO *ossl_bio_of(struct slice bytes);

@@ -26,6 +26,7 @@ static const char *const verdict_names[CERT_VERDICT_COUNT] = {
 	[CERT_EXPIRED] = "expired",
 	[CERT_NOT_YET] = "not_yet",
 	[CERT_WRONG_PURPOSE] = "wrong_purpose",
+	[CERT_UNJUDGED] = "unjudged",
 };
 
 const char *cert_verdict_name(enum cert_verdict verdict)
@@ -57,6 +58,7 @@ static enum rc add_anchor(X509_STORE *store, struct slice der, size_t index, str
 		return err_context(err, "trust anchor %zu", index + 1);
 	if (!facts.is_ca)
 		return err_set(err, RC_INVALID, "trust anchor %zu: %s is not a CA", index + 1, facts.subject);
+	(void)X509_check_purpose(cert, -1, 0); /* reads its extensions now: later, memory may be short */
 	if (X509_STORE_add_cert(store, cert) != 1)
 		return ossl_fault(err, RC_NO_MEMORY, "trust anchor %zu", index + 1);
 	return RC_OK;
@@ -131,6 +133,7 @@ static const struct {
 	{X509_V_ERR_CERT_HAS_EXPIRED, CERT_EXPIRED},
 	{X509_V_ERR_CERT_NOT_YET_VALID, CERT_NOT_YET},
 	{X509_V_ERR_INVALID_PURPOSE, CERT_WRONG_PURPOSE},
+	{X509_V_ERR_OUT_OF_MEM, CERT_UNJUDGED},
 };
 
 static enum cert_verdict verdict_of(int error)
@@ -175,7 +178,7 @@ static enum cert_verdict verify(const struct trust *trust, X509 *leaf, STACK_OF(
 	enum cert_verdict verdict;
 
 	if (ctx == NULL || X509_STORE_CTX_init(ctx, trust->store, leaf, helpers) != 1)
-		return CERT_NOT_CHAINED; /* memory is short: fail closed */
+		return CERT_UNJUDGED;
 	X509_STORE_CTX_set_time(ctx, 0, (time_t)now_unix_s);
 	if (X509_verify_cert(ctx) != 1) {
 		verdict = verdict_of(X509_STORE_CTX_get_error(ctx));
@@ -186,34 +189,53 @@ static enum cert_verdict verify(const struct trust *trust, X509 *leaf, STACK_OF(
 	return X509_check_ca(leaf) == 0 ? CERT_GOOD : CERT_WRONG_PURPOSE;
 }
 
-static STACK_OF(X509) * read_helpers(const struct slice *chain, size_t count)
+/* False: memory is short. Broken ones are passed over. */
+static bool read_helpers(const struct slice *chain, size_t count, STACK_OF(X509) * *helpers_r)
 {
-	STACK_OF(X509) *helpers = sk_X509_new_null();
-
-	for (size_t i = 1; helpers != NULL && i < count && i < CERT_CHAIN_MAX; i++) {
+	*helpers_r = sk_X509_new_null();
+	for (size_t i = 1; *helpers_r != NULL && i < count && i < CERT_CHAIN_MAX; i++) {
 		X509 *cert = NULL;
+		enum rc rc = pki_cert_parse(chain[i], &cert, NULL);
 
-		if (pki_cert_parse(chain[i], &cert, NULL) == RC_OK && sk_X509_push(helpers, cert) <= 0)
+		if (rc == RC_NO_MEMORY)
+			return false;
+		if (rc == RC_OK && sk_X509_push(*helpers_r, cert) <= 0) {
 			X509_free(cert);
+			return false;
+		}
 	}
-	return helpers;
+	return *helpers_r != NULL;
 }
 
-enum cert_verdict trust_judge(const struct trust *trust, const struct slice *chain, size_t count,
+static enum cert_verdict judge(const struct trust *trust, const struct slice *chain, size_t count,
 	int64_t now_unix_s, struct cert_facts *facts_r)
 {
 	AUTO(ossl_cert_free) X509 *leaf = NULL;
 	AUTO(ossl_certs_free) STACK_OF(X509) *helpers = NULL;
 	enum cert_verdict verdict;
+	enum rc rc;
+
+	rc = pki_cert_parse(chain[0], &leaf, NULL);
+	if (rc == RC_OK)
+		rc = pki_cert_facts(leaf, chain[0], facts_r, NULL);
+	if (rc != RC_OK)
+		return rc == RC_NO_MEMORY ? CERT_UNJUDGED : CERT_GARBLED;
+	if (ossl_was_memory_short()) /* for its extensions, which OpenSSL then takes for broken */
+		return CERT_UNJUDGED;
+	if (!read_helpers(chain, count, &helpers))
+		return CERT_UNJUDGED;
+	verdict = verify(trust, leaf, helpers, now_unix_s);
+	return verdict != CERT_GOOD && ossl_was_memory_short() ? CERT_UNJUDGED : verdict;
+}
+
+enum cert_verdict trust_judge(const struct trust *trust, const struct slice *chain, size_t count,
+	int64_t now_unix_s, struct cert_facts *facts_r)
+{
+	enum cert_verdict verdict = CERT_MISSING;
 
 	*facts_r = (struct cert_facts){.not_after = 0};
-	if (count == 0)
-		return CERT_MISSING;
-	if (pki_cert_parse(chain[0], &leaf, NULL) != RC_OK ||
-		pki_cert_facts(leaf, chain[0], facts_r, NULL) != RC_OK)
-		return CERT_GARBLED;
-	helpers = read_helpers(chain, count);
-	verdict = verify(trust, leaf, helpers, now_unix_s);
-	ERR_clear_error();
+	if (count > 0)
+		verdict = judge(trust, chain, count, now_unix_s, facts_r);
+	ossl_forget();
 	return verdict;
 }

@@ -18,6 +18,16 @@ static plist_t native(const struct plist_node *node)
 	return either.theirs;
 }
 
+bool plist_native_has_room(size_t bytes)
+{
+	enum { ROOM_A_BYTE = 4, ROOM_MORE = 65536 };
+	void *room = malloc(bytes * ROOM_A_BYTE + ROOM_MORE);
+	bool has_room = room != NULL;
+
+	free(room);
+	return has_room;
+}
+
 struct plist_node *plist_native_parse(struct slice bytes)
 {
 	plist_t root = NULL;

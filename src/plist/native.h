@@ -30,7 +30,9 @@ enum native_kind {
 	NATIVE_UID,
 };
 
-/* A binary list that passed our scan or is our own. NULL where libplist refuses it all the same. */
+/* libplist does not look whether it gets memory: true when what it will want for so many bytes, in most
+ * documents, could be had just now. */
+bool plist_native_has_room(size_t bytes);
 struct plist_node *plist_native_parse(struct slice bytes);
 void plist_native_free(struct plist_node *node);
 struct plist_node *plist_native_copy(const struct plist_node *node);

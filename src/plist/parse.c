@@ -20,6 +20,14 @@ static bool is_xml(struct slice bytes)
 	return slice_has_prefix(slice_trim(text), "<");
 }
 
+static enum rc hand_over(struct slice list, struct plist_node **root_r, struct err *err)
+{
+	if (!plist_native_has_room(list.len))
+		return err_set(err, RC_NO_MEMORY, "property list: memory is short");
+	*root_r = plist_native_parse(list);
+	return RC_OK;
+}
+
 static enum rc parse_xml(struct slice bytes, struct plist_node **root_r, struct err *err)
 {
 	AUTO(plist_emit_fini) struct plist_emit emit;
@@ -30,18 +38,14 @@ static enum rc parse_xml(struct slice bytes, struct plist_node **root_r, struct 
 	rc = plist_scan_xml(bytes, &emit, err);
 	if (rc == RC_OK)
 		rc = plist_emit_finish(&emit, &list, err);
-	if (rc == RC_OK)
-		*root_r = plist_native_parse(list);
-	return rc;
+	return rc == RC_OK ? hand_over(list, root_r, err) : rc;
 }
 
 static enum rc parse_binary(struct slice bytes, struct plist_node **root_r, struct err *err)
 {
 	enum rc rc = plist_scan_binary(bytes, err);
 
-	if (rc == RC_OK)
-		*root_r = plist_native_parse(bytes);
-	return rc;
+	return rc == RC_OK ? hand_over(bytes, root_r, err) : rc;
 }
 
 /* Whatever else libplist or its successors would recognise never reaches them. */

@@ -6,12 +6,14 @@
 enum { CHECKPOINT_PAGES = 4096 }; /* 16 MiB of log */
 
 /* PASSIVE: waits for nobody, and nobody waits for it. What a reader still needs stays for the next time. */
-static void move_pages(struct db *db)
+static void move_pages(struct checkpointer *self, struct db *db)
 {
 	int rc = sqlite3_wal_checkpoint_v2(db->raw, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 
-	if (rc != SQLITE_OK && rc != SQLITE_BUSY)
-		log_error("checkpoint_failed", LOG_STR("reason", sqlite3_errmsg(db->raw)));
+	if (rc == SQLITE_OK || rc == SQLITE_BUSY)
+		return;
+	(void)atomic_fetch_add(self->failed, 1);
+	log_error("checkpoint_failed", LOG_STR("reason", sqlite3_errmsg(db->raw)));
 }
 
 static void *checkpointer_main(void *ctx)
@@ -30,7 +32,7 @@ static void *checkpointer_main(void *ctx)
 		self->is_wanted = false;
 		(void)pthread_mutex_unlock(&self->mutex);
 		if (is_wanted && !is_stopping) {
-			move_pages(&self->db);
+			move_pages(self, &self->db);
 			atomic_store(&self->is_rest_due, true);
 		}
 	}
@@ -43,6 +45,7 @@ enum rc checkpointer_start(struct store *store, struct err *err)
 	enum rc rc = db_open(&self->db, store->path, SQLITE_OPEN_READWRITE, err);
 
 	self->pages_next = CHECKPOINT_PAGES;
+	self->failed = &store->counters.checkpoints_failed;
 	if (rc == RC_OK)
 		rc = db_script(&self->db, "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0", err);
 	if (rc == RC_OK)
@@ -70,7 +73,7 @@ void checkpointer_note_commit(struct store *store)
 	struct checkpointer *self = &store->checkpointer;
 
 	if (atomic_exchange(&self->is_rest_due, false))
-		move_pages(&store->writer.txn.db);
+		move_pages(self, &store->writer.txn.db);
 	if (self->pages < CHECKPOINT_PAGES)
 		self->pages_next = CHECKPOINT_PAGES; /* the log has begun anew */
 	if (self->pages < self->pages_next)

@@ -29,10 +29,13 @@ enum rc db_fault(struct db *db, int sqlite_rc, const char *verb, struct err *err
 {
 	const char *text = db->raw == NULL ? sqlite3_errstr(sqlite_rc) : sqlite3_errmsg(db->raw);
 
-	for (size_t i = 0; i < COUNT_OF(faults); i++)
-		if (faults[i].sqlite_rc == (sqlite_rc & 0xff))
-			return err_set(err, faults[i].rc, "%s: %s%s [sqlite %d]", verb, text, faults[i].advice,
-				sqlite_rc);
+	for (size_t i = 0; i < COUNT_OF(faults); i++) {
+		if (faults[i].sqlite_rc != (sqlite_rc & 0xff))
+			continue;
+		db->is_disk_failing = db->is_disk_failing || faults[i].rc == RC_IO;
+		return err_set(err, faults[i].rc, "%s: %s%s [sqlite %d]", verb, text, faults[i].advice,
+			sqlite_rc);
+	}
 	return err_set(err, RC_INTERNAL, "%s: %s [sqlite %d]", verb, text, sqlite_rc);
 }
 
@@ -67,6 +70,7 @@ void db_close(struct db *db)
 {
 	for (size_t i = 0; i < DB_STATEMENTS_MAX; i++)
 		(void)sqlite3_finalize(db->statements[i].stmt);
+	(void)sqlite3_finalize(db->rollback);
 	(void)sqlite3_close(db->raw);
 	*db = (struct db){0};
 }
@@ -167,11 +171,31 @@ enum rc db_control(struct db *db, const char *sql, struct err *err)
 	return rc;
 }
 
-void db_control_quietly(struct db *db, const char *sql)
+enum rc db_ready(struct db *db, struct err *err)
 {
-	enum rc rc = db_control(db, sql, NULL);
+	int rc =
+		sqlite3_prepare_v3(db->raw, "ROLLBACK", -1, SQLITE_PREPARE_PERSISTENT, &db->rollback, NULL);
 
-	(void)rc;
+	return rc == SQLITE_OK ? RC_OK : db_fault(db, rc, "ROLLBACK", err);
+}
+
+void db_leave(struct db *db)
+{
+	if (sqlite3_get_autocommit(db->raw))
+		return;
+	if (db->rollback == NULL) {
+		(void)sqlite3_exec(db->raw, "ROLLBACK", NULL, NULL, NULL);
+		return;
+	}
+	(void)sqlite3_step(db->rollback);
+	(void)sqlite3_reset(db->rollback);
+}
+
+/* Where memory is short for the statement's first use, the snapshot must not be held for ever. */
+void db_end_read(struct db *db)
+{
+	if (db_control(db, "COMMIT", NULL) != RC_OK)
+		db_leave(db);
 }
 
 static int bind(sqlite3_stmt *stmt, int at, const struct value *value)

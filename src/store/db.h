@@ -27,6 +27,8 @@ struct db {
 		sqlite3_stmt *stmt;
 	} statements[DB_STATEMENTS_MAX];
 	size_t statement_count;
+	bool is_disk_failing; /* SQLite has said so; nobody else puts it back but the writer */
+	sqlite3_stmt *rollback; /* prepared by db_ready() */
 };
 
 /* `what` names the connection's path in errors. */
@@ -40,8 +42,12 @@ enum rc db_read_int(struct db *db, const char *sql, int64_t *value_r, struct err
 enum rc db_check(struct db *db, const char *sql, struct err *err) MUST_USE;
 /* Runs a prepared statement without rows and values: BEGIN, COMMIT, SAVEPOINT. */
 enum rc db_control(struct db *db, const char *sql, struct err *err) MUST_USE;
-/* The same where a failure changes nothing: ending what is lost, or what only read. */
-void db_control_quietly(struct db *db, const char *sql);
+/* Ends what only read. */
+void db_end_read(struct db *db);
+/* Makes db_leave() need no memory; after all pragmas and migrations, which would undo that. */
+enum rc db_ready(struct db *db, struct err *err) MUST_USE;
+/* Ends a transaction, if one is open, and what it did. */
+void db_leave(struct db *db);
 /* The one table from SQLite's codes to ours. `verb` says who failed. Never shows values. */
 enum rc db_fault(struct db *db, int sqlite_rc, const char *verb, struct err *err);
 

@@ -349,7 +349,7 @@ enum rc enrollment_seen(struct txn *txn, int64_t id, int64_t seen_at, bool *was_
 	rc = end_inactivity(txn, id, was_inactive_r, err);
 	if (rc != RC_OK)
 		return rc;
-	return DO(txn, err, "UPDATE enrollment SET last_seen_at = ?2 WHERE id = ?1 AND last_seen_at < ?2",
+	return DO(txn, err, "UPDATE enrollment SET last_seen_at = ?2 WHERE id = ?1 AND last_seen_at <> ?2",
 		V_INT(id), V_INT(seen_at));
 }
 

@@ -53,7 +53,7 @@ static enum rc open_snapshot(const struct store *store, struct db *db, struct er
 static void close_snapshot(struct db *db)
 {
 	if (db->raw != NULL)
-		db_control_quietly(db, "COMMIT");
+		db_end_read(db);
 	db_close(db);
 }
 

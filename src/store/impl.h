@@ -45,7 +45,8 @@ struct checkpointer {
 	pthread_mutex_t mutex; /* guards the three below */
 	pthread_cond_t wake;
 	bool is_wanted, is_stopping, is_running;
-	atomic_bool is_rest_due; /* the bulk is done: the writer's turn */
+	atomic_uint_fast64_t *failed; /* the counter */
+	atomic_bool is_rest_due;      /* the bulk is done: the writer's turn */
 	int pages,
 		pages_next; /* the writer's thread alone: pages in the log, and from how many to begin */
 };
@@ -70,8 +71,16 @@ struct resealer {
 	struct store_keys_status status;
 };
 
+/* Changes cannot be kept: since when and why. Ends with the next commit, which writes an alarm. */
+struct trouble {
+	pthread_mutex_t mutex; /* guards the two below, which only the writer's thread changes */
+	bool is_on;
+	struct store_trouble now;
+	int64_t log_next_us; /* the writer's thread alone */
+};
+
 struct counters {
-	atomic_uint_fast64_t jobs_total, jobs_failed, jobs_refused, commits_total;
+	atomic_uint_fast64_t jobs_total, jobs_failed, jobs_refused, commits_total, checkpoints_failed;
 	atomic_uint_fast64_t commit_us_last, commit_us_max, commit_us_sum, batch_jobs_max;
 };
 
@@ -85,6 +94,7 @@ struct store {
 	struct checkpointer checkpointer;
 	struct errands errands;
 	struct resealer resealer;
+	struct trouble trouble;
 	struct counters counters;
 };
 
@@ -103,6 +113,13 @@ enum rc checkpointer_start(struct store *store, struct err *err) MUST_USE;
 void checkpointer_stop(struct store *store);
 /* After each commit, on the writer's thread. */
 void checkpointer_note_commit(struct store *store);
+
+/* On the writer's thread. `jobs` were lost to the disk or to memory. */
+void trouble_note(struct store *store, size_t jobs, const struct err *err);
+/* In each transaction: while there is trouble it has something to write, so that its commit tells. */
+enum rc trouble_write_alarm(struct store *store, struct err *err) MUST_USE;
+/* After each commit. */
+void trouble_end(struct store *store);
 
 /* Ends the one under way with RC_BUSY; none begins any more. */
 void errands_stop(struct store *store);

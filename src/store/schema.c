@@ -53,7 +53,7 @@ enum rc schema_migrate(struct db *db, int64_t version, struct err *err)
 	if (rc == RC_OK)
 		rc = db_script(db, "COMMIT", err);
 	if (rc != RC_OK)
-		db_control_quietly(db, "ROLLBACK");
+		db_leave(db);
 	else
 		log_info("database_migrated", LOG_INT("from", version), LOG_INT("to", STORE_SCHEMA_VERSION));
 	return rc;

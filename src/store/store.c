@@ -108,7 +108,7 @@ static enum rc tidy(struct txn *txn, struct err *err)
 		rc = totals_write(txn, txn->finished, err);
 	if (rc == RC_OK)
 		return db_control(&txn->db, "COMMIT", err);
-	db_control_quietly(&txn->db, "ROLLBACK");
+	db_leave(&txn->db);
 	return rc;
 }
 
@@ -138,6 +138,8 @@ static enum rc open_writer(struct store *store, bool is_create, struct err *err)
 	if (rc == RC_OK)
 		rc = tidy(txn, err);
 	if (rc == RC_OK)
+		rc = db_ready(&txn->db, err);
+	if (rc == RC_OK)
 		(void)sqlite3_wal_hook(txn->db.raw, note_pages, store);
 	return rc;
 }
@@ -154,6 +156,8 @@ static enum rc open_readers(struct store *store, struct err *err)
 		rc = db_open(&txn->db, store->path, SQLITE_OPEN_READONLY, err);
 		if (rc == RC_OK)
 			rc = db_script(&txn->db, reader_pragmas, err);
+		if (rc == RC_OK)
+			rc = db_ready(&txn->db, err);
 		txn->next_free = readers->free;
 		readers->free = txn;
 	}
@@ -183,6 +187,7 @@ static struct store *store_new(const struct store_params *params)
 	(void)pthread_cond_init(&store->readers.freed, NULL);
 	(void)pthread_mutex_init(&store->checkpointer.mutex, NULL);
 	(void)pthread_cond_init(&store->checkpointer.wake, NULL);
+	(void)pthread_mutex_init(&store->trouble.mutex, NULL);
 	(void)pthread_mutex_init(&store->errands.mutex, NULL);
 	(void)pthread_cond_init(&store->errands.wake, NULL);
 	resealer_init(&store->resealer);
@@ -254,6 +259,7 @@ static void store_free(struct store *store)
 	keys_fini(&store->keys);
 	(void)pthread_cond_destroy(&store->errands.wake);
 	(void)pthread_mutex_destroy(&store->errands.mutex);
+	(void)pthread_mutex_destroy(&store->trouble.mutex);
 	(void)pthread_cond_destroy(&store->checkpointer.wake);
 	(void)pthread_mutex_destroy(&store->checkpointer.mutex);
 	(void)pthread_cond_destroy(&store->readers.freed);
@@ -306,6 +312,7 @@ enum rc store_read_begin(struct store *store, struct txn **txn_r, struct err *er
 	readers->free = txn->next_free;
 	(void)pthread_mutex_unlock(&readers->mutex);
 	txn->now = clock_unix_s(store->clock);
+	db_leave(&txn->db); /* what could not be ended for want of memory */
 	rc = db_control(&txn->db, "BEGIN", err);
 	if (rc == RC_OK)
 		*txn_r = txn;
@@ -320,8 +327,7 @@ void store_read_end(struct store *store, struct txn **txn_ptr)
 
 	if (txn == NULL)
 		return;
-	/* Nothing was changed: it cannot fail in a way that matters. */
-	db_control_quietly(&txn->db, "COMMIT");
+	db_end_read(&txn->db);
 	give_back(&store->readers, txn);
 	*txn_ptr = NULL;
 }
@@ -356,6 +362,7 @@ void store_stats(const struct store *store, struct store_stats *stats_r)
 		.commit_us_last = atomic_load(&counters->commit_us_last),
 		.commit_us_max = atomic_load(&counters->commit_us_max),
 		.commit_us_sum = atomic_load(&counters->commit_us_sum),
+		.checkpoints_failed = atomic_load(&counters->checkpoints_failed),
 		.batch_jobs_max = atomic_load(&counters->batch_jobs_max),
 		.database_bytes = file_bytes(store->path) + file_bytes(store->wal_path),
 	};

@@ -93,6 +93,8 @@ static enum rc commit(struct store *store, struct batch *batch, struct err *err)
 	uint64_t took_us;
 
 	if (rc == RC_OK)
+		rc = trouble_write_alarm(store, err);
+	if (rc == RC_OK)
 		rc = db_control(&txn->db, "COMMIT", err);
 	if (rc != RC_OK)
 		return rc;
@@ -115,13 +117,15 @@ static enum rc run_batch(struct store *store, struct batch *batch, struct err *e
 	for (struct store_job *job = batch->first; job != NULL; job = job->next)
 		job->rc = RC_OK;
 	writer->txn.now = clock_unix_s(store->clock);
+	writer->txn.db.is_disk_failing = false;
+	db_leave(&writer->txn.db); /* what could not be ended for want of memory */
 	rc = db_control(&writer->txn.db, "BEGIN IMMEDIATE", err);
 	for (struct store_job *job = batch->first; rc == RC_OK && job != NULL; job = job->next)
 		rc = run_job(writer, batch, job, err);
 	if (rc == RC_OK)
 		rc = commit(store, batch, err);
-	if (rc != RC_OK && !sqlite3_get_autocommit(writer->txn.db.raw))
-		db_control_quietly(&writer->txn.db, "ROLLBACK");
+	if (rc != RC_OK)
+		db_leave(&writer->txn.db);
 	return rc;
 }
 
@@ -146,6 +150,30 @@ static void tell_all(struct store *store, struct batch *batch, enum rc rc, const
 	}
 }
 
+/* Is it the disk, or memory? A job's own fault is its own affair. */
+static void watch(struct store *store, const struct batch *batch, enum rc rc,
+	const struct err *fault)
+{
+	const struct err *failures = store->writer.failures;
+	const struct err *worst = NULL;
+	size_t lost = 0;
+
+	if (rc != RC_OK) {
+		trouble_note(store, batch->jobs, fault);
+		return;
+	}
+	for (size_t i = 0; i < batch->failed; i++) {
+		if (failures[i].rc != RC_IO || !store->writer.txn.db.is_disk_failing)
+			continue;
+		worst = &failures[i];
+		lost++;
+	}
+	if (worst != NULL)
+		trouble_note(store, lost, worst);
+	else
+		trouble_end(store);
+}
+
 void *writer_main(void *ctx)
 {
 	struct store *store = ctx;
@@ -155,8 +183,7 @@ void *writer_main(void *ctx)
 		struct err err = {.rc = RC_OK, .text = ""};
 		enum rc rc = run_batch(store, &batch, &err);
 
-		if (rc != RC_OK)
-			log_error("commit_failed", LOG_INT("jobs", batch.jobs), LOG_STR("reason", err.text));
+		watch(store, &batch, rc, &err);
 		tell_all(store, &batch, rc, &err);
 		if (rc == RC_OK)
 			checkpointer_note_commit(store);

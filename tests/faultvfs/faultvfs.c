@@ -8,13 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "panel.h"
 #include "shadow.h"
 
 struct fault_file {
 	sqlite3_file base;
 	sqlite3_file *real;    /* behind this struct */
 	struct shadow *shadow; /* NULL: not mirrored */
-	bool is_log;
+	enum panel_file kind;
 };
 
 static struct {
@@ -68,7 +69,9 @@ static int file_close(sqlite3_file *file)
 
 static int file_read(sqlite3_file *file, void *out, int len, sqlite3_int64 at)
 {
-	return real_of(file)->pMethods->xRead(real_of(file), out, len, at);
+	int rc = panel_fault(((struct fault_file *)file)->kind, PANEL_READ);
+
+	return rc == SQLITE_OK ? real_of(file)->pMethods->xRead(real_of(file), out, len, at) : rc;
 }
 
 static int file_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 at)
@@ -76,6 +79,8 @@ static int file_write(sqlite3_file *file, const void *bytes, int len, sqlite3_in
 	struct fault_file *self = (struct fault_file *)file;
 	int rc = next_fault(FAULTVFS_WRITE);
 
+	if (rc == SQLITE_OK)
+		rc = panel_fault(self->kind, PANEL_WRITE);
 	if (rc == SQLITE_OK)
 		rc = self->real->pMethods->xWrite(self->real, bytes, len, at);
 	if (rc == SQLITE_OK && self->shadow != NULL)
@@ -93,10 +98,13 @@ static int file_sync(sqlite3_file *file, int flags)
 	struct fault_file *self = (struct fault_file *)file;
 	int rc = next_fault(FAULTVFS_SYNC);
 
+	panel_slow_sync();
+	if (rc == SQLITE_OK)
+		rc = panel_fault(self->kind, PANEL_SYNC);
 	if (rc == SQLITE_OK)
 		rc = self->real->pMethods->xSync(self->real, flags);
 	if (rc == SQLITE_OK && self->shadow != NULL)
-		shadow_sync(self->shadow, self->is_log);
+		shadow_sync(self->shadow, self->kind == PANEL_LOG);
 	return rc;
 }
 
@@ -182,6 +190,15 @@ static const sqlite3_io_methods methods = {
 	.xShmUnmap = file_shm_unmap,
 };
 
+static enum panel_file kind_of(int flags)
+{
+	if ((flags & SQLITE_OPEN_MAIN_DB) != 0)
+		return PANEL_DATABASE;
+	if ((flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0)
+		return PANEL_LOG;
+	return PANEL_OTHER;
+}
+
 static int vfs_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags,
 	int *out)
 {
@@ -191,14 +208,16 @@ static int vfs_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file,
 	int rc;
 
 	(void)vfs;
-	*self = (struct fault_file){.real = (sqlite3_file *)(self + 1)};
+	*self = (struct fault_file){.real = (sqlite3_file *)(self + 1), .kind = kind_of(flags)};
+	rc = panel_fault(self->kind, PANEL_OPEN);
+	if (rc != SQLITE_OK)
+		return rc;
 	if (name != NULL && (flags & mirrored) != 0)
 		shadow = shadow_open(name); /* before: it looks whether the file is there */
 	rc = base_vfs->xOpen(base_vfs, name, self->real, flags, out);
 	if (rc != SQLITE_OK)
 		return rc;
 	self->shadow = shadow;
-	self->is_log = (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0;
 	self->base.pMethods = &methods;
 	return SQLITE_OK;
 }

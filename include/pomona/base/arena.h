@@ -15,7 +15,7 @@
 
 struct arena;
 
-/* NULL when memory is short. `bound_bytes` counts what callers ask for. The caller owns it. */
+/* NULL when memory is short, and in such a one there is room for nothing. `bound_bytes` counts what callers ask for. The caller owns it. */
 struct arena *arena_new(size_t bound_bytes);
 /* Zeroed, aligned for any type; NULL past the bound or when memory is short. Lives until
  * arena_free(). */

@@ -27,6 +27,7 @@ enum cert_verdict {
 	CERT_EXPIRED,       /* it, or a CA above it, is out of date */
 	CERT_NOT_YET,       /* not valid yet: look at the clocks */
 	CERT_WRONG_PURPOSE, /* its key usage forbids client authentication, or it is a CA's */
+	CERT_UNJUDGED,      /* memory was short: no verdict, ask again */
 	CERT_VERDICT_COUNT
 };
 

@@ -105,7 +105,7 @@ struct token_facts { /* what a TokenUpdate carries besides UnlockToken */
 enum rc enrollment_set_token(struct txn *txn, int64_t id, const struct token_facts *facts,
 	struct slice raw, struct err *err) MUST_USE;
 enum rc enrollment_drop_token(struct txn *txn, int64_t id, struct err *err) MUST_USE;
-/* last_seen_at never goes back. An inactive one is active again: *was_inactive_r. */
+/* last_seen_at is what the clock said, even where it was put back. An inactive one is active again: *was_inactive_r. */
 enum rc enrollment_seen(struct txn *txn, int64_t id, int64_t seen_at, bool *was_inactive_r,
 	struct err *err) MUST_USE;
 /* Deletes a device that is not ENROLLED, with users, queue, results, escrow; its identities lose

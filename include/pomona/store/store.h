@@ -87,9 +87,19 @@ struct store_stats {
 	uint64_t jobs_refused; /* RC_BUSY */
 	uint64_t commits_total;
 	uint64_t commit_us_last, commit_us_max, commit_us_sum; /* COMMIT alone */
+	uint64_t checkpoints_failed;
 	uint64_t batch_jobs_max;
 	uint64_t database_bytes; /* with the write-ahead log */
 };
 void store_stats(const struct store *store, struct store_stats *stats_r);
+
+/* What keeps changes from being kept: the disk is full or fails, or memory is short. */
+struct store_trouble {
+	int64_t since; /* UNIX seconds */
+	uint64_t jobs; /* that failed for it */
+	char text[ERR_TEXT_BYTES];
+};
+/* False: there is none; *trouble_r is then the latest that was, since 0: never. */
+bool store_trouble(struct store *store, struct store_trouble *trouble_r);
 
 #endif

@@ -40,6 +40,8 @@ static void pieces_are_zeroed_aligned_and_apart(void **state)
 	arena_free(&arena);
 	assert_null(arena);
 	arena_free(&arena);
+	assert_null(arena_alloc(arena, 1));
+	assert_null(arena_str(arena, slice_of_str("x")));
 }
 
 static void the_bound_is_reached_but_not_passed(void **state)

@@ -174,6 +174,7 @@ static void test_a_disk_that_fails_at_the_commit_fails_all_and_the_next_batch_wo
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < COUNT_OF(ops); i++) {
+		struct store_trouble trouble;
 		struct store_stats stats;
 		struct err err;
 
@@ -192,12 +193,16 @@ static void test_a_disk_that_fails_at_the_commit_fails_all_and_the_next_batch_wo
 		assert_int_equal(count_notes(f), 0);
 		store_stats(f->store, &stats);
 		assert_int_equal(stats.commits_total, 0);
+		assert_true(store_trouble(f->store, &trouble));
+		assert_int_equal(trouble.jobs, 3);
+		assert_string_equal(trouble.text, notes[0].err.text);
 
 		prepare_notes(3);
 		submit_notes(f, 3);
 		store_stop(f->store);
 		assert_int_equal(notes[0].rc, RC_OK);
-		assert_int_equal(count_notes(f), 3);
+		assert_int_equal(count_notes(f), 3 + 1); /* and the alarm of the trouble that is over */
+		assert_false(store_trouble(f->store, &trouble));
 		tamper(f, "DELETE FROM alarm");
 		fixture_close(f);
 		fixture_open(f);

@@ -25,7 +25,9 @@ static void begin(struct http_request *request, void *api, enum store_errand_kin
 		api_call_fail(&call, rc, &err);
 		return;
 	}
-	*waiting = (struct errand_call){.errand = {.kind = kind, .done = done}, .call = call};
+	*waiting =
+		(struct errand_call){.errand = {.kind = kind, .done = done, .limit_ms = BACKUP_CHECK_MS},
+			.call = call};
 	http_defer(request); /* first: the errand may be faster than the next line */
 	rc = store_errand_begin(call.api->store, &waiting->errand, &err);
 	if (rc != RC_OK) {
@@ -52,10 +54,13 @@ static void checked(struct store_errand *errand, enum rc rc, const struct err *e
 {
 	struct call *call = &((struct errand_call *)errand)->call;
 
-	if (rc == RC_OK || rc == RC_CORRUPT) {
+	if (rc == RC_OK || rc == RC_CORRUPT || rc == RC_LIMIT) {
 		struct json_value *root = json_new_object();
 
-		json_set_bool(root, "is_intact", rc == RC_OK);
+		if (rc == RC_LIMIT)
+			json_set_str(root, "is_intact", NULL);
+		else
+			json_set_bool(root, "is_intact", rc == RC_OK);
 		json_set_str(root, "fault", rc == RC_OK ? NULL : err->text);
 		api_call_reply(call, 200, &root);
 	} else {

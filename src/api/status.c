@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pomona/identity/refusal.h"
 #include "pomona/store/enrollment.h"
+#include "pomona/store/history.h"
 #include "pomona/store/identity.h"
 #include "pomona/store/queue.h"
 
@@ -60,6 +61,22 @@ static void write_trouble(const struct api *api, struct json_value *writer)
 	json_set_time(object, "since", trouble.since);
 	json_set_int(object, "jobs", (int64_t)trouble.jobs);
 	json_set_str(object, "text", trouble.text);
+}
+
+static enum rc write_history(struct txn *txn, struct json_value *root, struct err *err)
+{
+	struct json_value *history = json_set_object(root, "history");
+	struct json_value *dropped = json_set_object(history, "dropped");
+	struct history_view view = {0};
+	enum rc rc = history_view(txn, &view, err);
+
+	json_set_time(history, "time", view.time_s);
+	json_set_time(history, "walked_at", view.walked_at);
+	for (int i = 0; i < HISTORY_CLASS_COUNT; i++)
+		json_set_int(dropped, history_class_name((enum history_class)i), view.dropped[i]);
+	json_set_int(history, "bodies_dropped", view.bodies);
+	json_set_int(history, "free_bytes", view.free_bytes);
+	return rc;
 }
 
 static void write_writer(const struct api *api, struct json_value *root)
@@ -258,6 +275,8 @@ static enum rc read_status(struct call *call, struct txn *txn, struct json_value
 	rc = write_enrollments(txn, root, err);
 	if (rc == RC_OK)
 		rc = write_queue(txn, root, err);
+	if (rc == RC_OK)
+		rc = write_history(txn, root, err);
 	if (rc == RC_OK)
 		rc = api_push_status_write(call, txn, root, err);
 	if (rc == RC_OK)

@@ -84,6 +84,21 @@ static void print_writer(const struct ctl *ctl, const struct json_value *writer)
 		number(writer, "commit_us_max"));
 }
 
+static void print_history(const struct ctl *ctl, const struct json_value *history)
+{
+	const struct json_value *dropped = json_get(history, "dropped");
+	const int64_t commands = number(dropped, "done") + number(dropped, "failed") +
+		number(dropped, "cancelled") + number(dropped, "expired") + number(dropped, "queries");
+
+	if (history == NULL)
+		return;
+	fprintf(ctl->out, "\n");
+	print_json_time(ctl, history, "walked_at", "history looked through");
+	print_fact(ctl->out, "history dropped",
+		"%" PRId64 " commands of devices, %" PRId64 " bodies; %" PRId64 " MiB of the database are free",
+		commands, number(history, "bodies_dropped"), number(history, "free_bytes") >> 20);
+}
+
 static void print_listener(const struct ctl *ctl, const struct json_value *listeners,
 	const char *name, const char *label)
 {
@@ -200,6 +215,7 @@ static void print(const struct ctl *ctl, const struct json_value *json)
 	print_counts(ctl, json_get(json, "refusals"), refusal_columns);
 	print_certificates(ctl, json_get(json, "certificates"));
 	print_push(ctl, json);
+	print_history(ctl, json_get(json, "history"));
 	print_writer(ctl, json_get(json, "writer"));
 	print_listener(ctl, json_get(json, "listeners"), "device", "device listener");
 	print_listener(ctl, json_get(json, "listeners"), "admin", "admin listener");

@@ -123,6 +123,13 @@ static bool is_true(const struct json_value *object, const char *key)
 	return value != NULL && json_kind(value) == JSON_KIND_BOOL && json_bool(value);
 }
 
+static bool is_null(const struct json_value *object, const char *key)
+{
+	const struct json_value *value = json_get(object, key);
+
+	return value != NULL && json_kind(value) == JSON_KIND_NULL;
+}
+
 static void look_at_status(struct doctor *doctor, const struct json_value *json)
 {
 	if (is_true(json, "ready"))
@@ -152,6 +159,10 @@ static void ask_integrity(struct doctor *doctor)
 			words_of(said));
 	else if (is_true(answer.json, "is_intact"))
 		doctor_find(doctor, FINDING_OK, "database", NULL, "intact");
+	else if (is_null(answer.json, "is_intact"))
+		doctor_find(doctor, FINDING_WARNING, "database",
+			"`pomonactl backup FILE` checks all of its copy, however long that takes", "%s",
+			json_text(answer.json, "fault"));
 	else
 		doctor_find(doctor, FINDING_FAULT, "database", DATABASE_ADVICE, "%s",
 			json_text(answer.json, "fault"));

@@ -51,6 +51,11 @@ static void expire(struct server *server)
 	expiry_begin(&server->expiry, server->store);
 }
 
+static int64_t turn_history(struct server *server)
+{
+	return history_turn(&server->history, server->store);
+}
+
 static void beat(struct server *server)
 {
 	if (heartbeat_is_well(&server->heartbeat, server->store))
@@ -60,14 +65,23 @@ static void beat(struct server *server)
 }
 
 struct timer {
-	int64_t every_ms; /* 0: never */
+	int64_t every_ms; /* 0: never, or as turn() says */
 	void (*fn)(struct server *server);
+	int64_t (*turn)(struct server *server); /* in place of fn: gives how long until the next */
 	int64_t due_ms;
 };
 
 static int64_t now_ms(void)
 {
 	return clock_monotonic_us(clock_system()) / 1000;
+}
+
+static int64_t run_timer(struct server *server, const struct timer *timer)
+{
+	if (timer->turn != NULL)
+		return timer->turn(server);
+	timer->fn(server);
+	return timer->every_ms;
 }
 
 /* Runs what is due. Gives how long until the next is. */
@@ -79,12 +93,10 @@ static int64_t run_timers(struct server *server, struct timer *timers, size_t co
 	for (size_t i = 0; i < count; i++) {
 		struct timer *timer = &timers[i];
 
-		if (timer->every_ms == 0)
+		if (timer->every_ms == 0 && timer->turn == NULL)
 			continue;
-		if (timer->due_ms <= now) {
-			timer->fn(server);
-			timer->due_ms = now + timer->every_ms;
-		}
+		if (timer->due_ms <= now)
+			timer->due_ms = now + run_timer(server, timer);
 		if (timer->due_ms - now < next_ms)
 			next_ms = timer->due_ms - now;
 	}
@@ -94,20 +106,25 @@ static int64_t run_timers(struct server *server, struct timer *timers, size_t co
 int control_run(struct server *server)
 {
 	/* A beat is answered by the next one at the latest: twice within the watchdog's time. */
+	enum { HISTORY_TIMER = 2 };
 	struct timer timers[] = {
 		{.every_ms = server->config->server.last_seen_flush_s * 1000, .fn = flush_seen},
 		{.every_ms = EXPIRY_EVERY_MS, .fn = expire},
+		[HISTORY_TIMER] = {.turn = turn_history},
 		{.every_ms = CERTIFICATES_EVERY_MS, .fn = server_look_at_certificates},
 		{.every_ms = (int64_t)(notify_watchdog_us() / 1000 / WATCHDOG_DIVISOR), .fn = beat},
 	};
 
+	history_set_keep(&server->history, server->config);
 	for (;;) {
 		int64_t wait_ms = run_timers(server, timers, COUNT_OF(timers));
 		int signal = control_wait_signal(server->signal_fd, wait_ms);
 
-		if (signal == SIGHUP)
+		if (signal == SIGHUP) {
 			server_reload(server);
-		else if (signal != 0)
+			timers[HISTORY_TIMER].due_ms = 0;
+		} else if (signal != 0) {
 			return signal;
+		}
 	}
 }

@@ -46,6 +46,7 @@ static void apply(struct server *server, const struct config *config, struct fre
 	device_set_settings(server->device, &settings);
 	enroll_set_settings(server->enroll, &fresh->enroll);
 	push_set_settings(server->push, &push_settings);
+	history_set_keep(&server->history, config);
 	api_set_socket_role(server->api, server_socket_role(config));
 	server_put_tls(server, &fresh->in_force);
 	config_diff_fixed(server->config, config, &fixed);

@@ -12,6 +12,7 @@
 
 #include "cert_watch.h"
 #include "chores.h"
+#include "history.h"
 #include "passed.h"
 #include "pomona/api/api.h"
 #include "pomona/config/config.h"
@@ -56,6 +57,7 @@ struct server {
 	struct tls_in_force tls;
 	struct cert_watch cert_watch;
 	struct expiry expiry;
+	struct history history;
 	struct heartbeat heartbeat;
 };
 

@@ -14,7 +14,7 @@
 #include "impl.h"
 #include "pomona/base/file.h"
 
-enum { SLICE_PAGES = 256, LOOK_INSTRUCTIONS = 20000 };
+enum { SLICE_PAGES = 256 };
 
 static bool is_stopping(const struct errands *errands)
 {
@@ -90,18 +90,25 @@ static enum rc check_space_for(struct db *from, const char *path, struct err *er
 	return rc == RC_OK ? check_space(path, (uint64_t)(pages * page_bytes), err) : rc;
 }
 
-/* As long as the slice took: the other half of the disk's time is the daemon's. */
-static void rest(struct errands *errands, int64_t slice_us)
+static struct timespec monotonic_after_us(int64_t after_us)
 {
 	struct timespec until;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += slice_us / 1000000;
-	until.tv_nsec += slice_us % 1000000 * 1000;
+	until.tv_sec += after_us / 1000000;
+	until.tv_nsec += after_us % 1000000 * 1000;
 	if (until.tv_nsec >= 1000000000) {
 		until.tv_sec++;
 		until.tv_nsec -= 1000000000;
 	}
+	return until;
+}
+
+/* As long as the slice took: the other half of the disk's time is the daemon's. */
+static void rest(struct errands *errands, int64_t slice_us)
+{
+	const struct timespec until = monotonic_after_us(slice_us);
+
 	(void)pthread_mutex_lock(&errands->mutex);
 	if (!is_stopping(errands))
 		(void)pthread_cond_clockwait(&errands->wake, &errands->mutex, CLOCK_MONOTONIC, &until);
@@ -203,9 +210,83 @@ void errands_tidy(const struct store *store)
 
 /* --- a check */
 
-static int look_whether_stopping(void *ctx)
+enum { CHECK_LOOK_MS = 100 };
+
+/* SQLite looks at nothing of ours while it walks a tree, but can be interrupted by another thread. */
+struct watch {
+	struct errands *errands;
+	sqlite3 *db;
+	int64_t ends_us; /* monotonic; 0: never */
+	bool is_over;    /* guarded by the errands' mutex, as is the next */
+	bool has_interrupted;
+	pthread_t thread;
+};
+
+static bool is_late(const struct watch *watch)
 {
-	return is_stopping(ctx);
+	if (is_stopping(watch->errands))
+		return true;
+	return watch->ends_us != 0 && clock_monotonic_us(clock_system()) >= watch->ends_us;
+}
+
+/* To its end, and no longer than that. */
+static int64_t look_after_us(const struct watch *watch)
+{
+	const int64_t left_us = watch->ends_us - clock_monotonic_us(clock_system());
+	const int64_t look_us = (int64_t)CHECK_LOOK_MS * 1000;
+
+	return watch->ends_us != 0 && left_us > 0 && left_us < look_us ? left_us : look_us;
+}
+
+/* Again and again: an interruption between two statements is lost. */
+static void *watch_main(void *ctx)
+{
+	struct watch *watch = ctx;
+	struct errands *errands = watch->errands;
+
+	(void)pthread_mutex_lock(&errands->mutex);
+	while (!watch->is_over) {
+		struct timespec until = monotonic_after_us(look_after_us(watch));
+
+		if (is_late(watch)) {
+			watch->has_interrupted = true;
+			sqlite3_interrupt(watch->db);
+		}
+		(void)pthread_cond_clockwait(&errands->wake, &errands->mutex, CLOCK_MONOTONIC, &until);
+	}
+	(void)pthread_mutex_unlock(&errands->mutex);
+	return NULL;
+}
+
+/* True: it was interrupted, and what the check said is worth nothing. */
+static bool stop_watch(struct watch *watch)
+{
+	(void)pthread_mutex_lock(&watch->errands->mutex);
+	watch->is_over = true;
+	(void)pthread_cond_signal(&watch->errands->wake);
+	(void)pthread_mutex_unlock(&watch->errands->mutex);
+	(void)pthread_join(watch->thread, NULL);
+	return watch->has_interrupted;
+}
+
+static enum rc check_watched(struct store *store, struct db *db, int64_t limit_ms, struct err *err)
+{
+	struct watch watch = {.errands = &store->errands, .db = db->raw};
+	enum rc rc;
+
+	if (limit_ms != 0)
+		watch.ends_us = clock_monotonic_us(clock_system()) + limit_ms * 1000;
+	rc = thread_start(&watch.thread, "store-watch", watch_main, &watch, err);
+	if (rc != RC_OK)
+		return rc;
+	rc = db_check(db, "PRAGMA quick_check(1)", err);
+	if (!stop_watch(&watch))
+		return rc;
+	if (is_stopping(&store->errands))
+		return tell_stopping(err);
+	return err_set(err, RC_LIMIT,
+		"no fault was found in %lld s, but that was not enough to read all of the database",
+		(long long)(limit_ms / 1000));
 }
 
 static enum rc check_run(struct store *store, struct store_errand *errand, struct err *err)
@@ -213,13 +294,8 @@ static enum rc check_run(struct store *store, struct store_errand *errand, struc
 	struct db db = {0};
 	enum rc rc = open_snapshot(store, &db, err);
 
-	(void)errand;
-	if (rc == RC_OK) {
-		sqlite3_progress_handler(db.raw, LOOK_INSTRUCTIONS, look_whether_stopping, &store->errands);
-		rc = db_check(&db, "PRAGMA quick_check(1)", err);
-	}
-	if (rc != RC_OK && is_stopping(&store->errands))
-		rc = tell_stopping(err);
+	if (rc == RC_OK)
+		rc = check_watched(store, &db, errand->limit_ms, err);
 	close_snapshot(&db);
 	return rc;
 }

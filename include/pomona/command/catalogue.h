@@ -16,6 +16,7 @@ struct catalogue_row {
 	const char *request_type;
 	bool is_never_notnow; /* a device does not answer NotNow to it */
 	bool is_urgent;       /* goes first: lock, erase */
+	bool is_query;        /* only asks: a newer answer stands for an older one */
 };
 
 /* NULL for a type that is not in the table: it is sent all the same, Apple adds new ones every

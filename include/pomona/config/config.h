@@ -98,6 +98,18 @@ struct config {
 		int64_t connections_max;
 		int64_t body_bytes_max;
 	} admin;
+	struct { /* [history] days that what is finished is kept; 0: for ever */
+		int64_t done_days;
+		int64_t failed_days;
+		int64_t cancelled_days;
+		int64_t expired_days;
+		int64_t queries_days; /* replaced answers; 0: as done_days */
+		int64_t messages_days;
+		int64_t pending_days;
+		int64_t escrow_days;
+		int64_t tokens_days;
+		int64_t unenrollments_days;
+	} history;
 	struct {
 		char *proxy; /* [net] host:port that is asked to CONNECT; empty: none */
 	} net;

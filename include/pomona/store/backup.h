@@ -19,20 +19,23 @@ enum {
 	BACKUP_PATH_BYTES = 4096,
 	/* Of disk space, left to the daemon when a copy is made beside the database. */
 	BACKUP_RESERVE_BYTES = 64 * 1024 * 1024,
+	/* Of a check while others wait for its answer: half of what pomonactl waits for it. */
+	BACKUP_CHECK_MS = 300 * 1000,
 };
 
 /*
  * Work on one snapshot, on a thread of its own, at most half of that thread's time; one at a time.
  * COPY makes a file beside the database and takes its name away once it is whole, so that it is gone
- * with its descriptor, whatever happens. CHECK reads all pages. The errand is the caller's memory until
+ * with its descriptor, whatever happens. CHECK reads all pages, or gives RC_LIMIT after limit_ms. The errand is the caller's memory until
  * `done` is called, once, on the errand's thread; RC_BUSY there: the store stops.
  */
 enum store_errand_kind { STORE_ERRAND_COPY, STORE_ERRAND_CHECK };
 struct store_errand {
 	enum store_errand_kind kind;
 	void (*done)(struct store_errand *errand, enum rc rc, const struct err *err);
-	int fd;         /* of the copy, at its beginning: the caller's to close where rc is RC_OK */
-	uint64_t bytes; /* that it has */
+	int64_t limit_ms; /* CHECK; 0: none */
+	int fd;           /* of the copy, at its beginning: the caller's to close where rc is RC_OK */
+	uint64_t bytes;   /* that it has */
 };
 
 /* RC_BUSY: one is under way, or the store stops; then `done` is not called. */

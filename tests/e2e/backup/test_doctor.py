@@ -2,9 +2,11 @@
 """pomonactl doctor: what it finds, what it advises, and its exit status."""
 
 import grp
+import http.server
 import json
 import os
 import socket
+import threading
 
 import pytest
 
@@ -223,3 +225,32 @@ def test_over_tcp_the_server_itself_is_looked_at(server):
     found(findings, "pomonad", "ok")
     found(findings, "database", "ok")
     assert not any(finding["what"] == "master key" for finding in findings)
+
+
+def test_a_database_too_large_to_be_read_in_time_is_a_warning(server, tmp_path):
+    """A stand-in says what pomonad says of one that takes more than its five minutes."""
+    status = json.dumps(server.get("/api/v1/status")).encode()
+    integrity = json.dumps({"is_intact": None, "fault": "no fault was found in 300 s, but ..."}).encode()
+
+    class StandIn(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = integrity if self.path.endswith("/integrity") else status
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    token = tmp_path / "token"
+    token.write_text("pomona_" + "0" * 64)
+    token.chmod(0o600)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), StandIn) as stand_in:
+        threading.Thread(target=stand_in.serve_forever, daemon=True).start()
+        report = server.ctl("--json", "--url", f"http://127.0.0.1:{stand_in.server_port}", "--token-file", token,
+                            "doctor", check=False)
+        stand_in.shutdown()
+    finding = found(json.loads(report.stdout)["findings"], "database", "warning")
+    assert "300 s" in finding["text"] and "backup FILE" in finding["advice"]

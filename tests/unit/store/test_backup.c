@@ -56,14 +56,20 @@ static void errand_done(struct store_errand *errand, enum rc rc, const struct er
 	(void)pthread_mutex_unlock(&waiting->mutex);
 }
 
-static void begin(struct fixture *f, struct waiting *waiting, enum store_errand_kind kind)
+static void begin_limited(struct fixture *f, struct waiting *waiting, enum store_errand_kind kind,
+	int64_t limit_ms)
 {
 	struct err err;
 
-	*waiting = (struct waiting){.errand = {.kind = kind, .done = errand_done},
+	*waiting = (struct waiting){.errand = {.kind = kind, .done = errand_done, .limit_ms = limit_ms},
 		.mutex = PTHREAD_MUTEX_INITIALIZER,
 		.cond = PTHREAD_COND_INITIALIZER};
 	assert_ok(store_errand_begin(f->store, &waiting->errand, &err), &err);
+}
+
+static void begin(struct fixture *f, struct waiting *waiting, enum store_errand_kind kind)
+{
+	begin_limited(f, waiting, kind, 0);
 }
 
 static enum rc finish(struct waiting *waiting)
@@ -317,6 +323,37 @@ static void damage_end(const char *path)
 	assert_int_equal(close(fd), 0);
 }
 
+/* A thousand times as much to read as the time allows; and one chain of pages, which SQLite checks in one step. */
+static void a_check_ends_in_its_time(void **state)
+{
+	struct fixture *f = *state;
+	struct waiting waiting;
+
+	start_filled(f);
+	fixture_close(f);
+	tamper(f, "CREATE TABLE ballast AS SELECT zeroblob(100000000) AS bytes");
+	fixture_open(f);
+	begin_limited(f, &waiting, STORE_ERRAND_CHECK, 1);
+	assert_rc(finish(&waiting), RC_LIMIT, &waiting.err);
+	assert_non_null(strstr(waiting.err.text, "no fault was found"));
+	begin_limited(f, &waiting, STORE_ERRAND_CHECK, BACKUP_CHECK_MS);
+	assert_ok(finish(&waiting), &waiting.err);
+}
+
+static void a_stop_ends_a_check(void **state)
+{
+	struct fixture *f = *state;
+	struct waiting waiting;
+
+	start_filled(f);
+	fixture_close(f);
+	tamper(f, "CREATE TABLE ballast AS SELECT zeroblob(100000000) AS bytes");
+	fixture_open(f);
+	begin(f, &waiting, STORE_ERRAND_CHECK);
+	store_stop(f->store);
+	assert_rc(finish(&waiting), RC_BUSY, &waiting.err);
+}
+
 static void a_check_says_whether_the_database_is_intact(void **state)
 {
 	struct fixture *f = *state;
@@ -534,6 +571,8 @@ int main(void)
 		WITH_STORE(a_copy_that_would_fill_the_disk_is_refused),
 		WITH_STORE(what_a_crash_left_of_a_copy_is_deleted_at_the_start),
 		WITH_STORE(a_second_errand_waits_for_nobody_and_a_stop_ends_the_first),
+		WITH_STORE(a_check_ends_in_its_time),
+		WITH_STORE(a_stop_ends_a_check),
 		WITH_STORE(a_check_says_whether_the_database_is_intact),
 		WITH_STORE(a_restored_database_serves_what_the_backup_held_and_the_former_lies_aside),
 		WITH_STORE(the_log_of_the_former_database_goes_aside_with_it),

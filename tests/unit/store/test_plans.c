@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 #include <string.h>
 
+#include "history_sql.h"
 #include "push_sql.h"
 #include "queue_sql.h"
 
@@ -71,6 +72,19 @@ static const struct plan push_plans[] = {
 			"USE TEMP B-TREE FOR ORDER BY"}},
 };
 
+/* What is due stands first: a look that finds nothing ends there. */
+static const struct plan history_plans[] = {
+	{SQL_HISTORY_DUE,
+		{"SEARCH queue USING INDEX queue_finished (state=? AND finished_at>? AND finished_at<?)"}},
+	{SQL_HISTORY_ANSWERED,
+		{"SEARCH q USING COVERING INDEX queue_finished"
+			" (state=? AND (finished_at,enrollment_id,command_id)>(?,?,?) AND finished_at<?)",
+			"SEARCH c USING INTEGER PRIMARY KEY (rowid=?)"}},
+	{SQL_HISTORY_NEWER,
+		{"CO-ROUTINE n", "SEARCH queue USING PRIMARY KEY (enrollment_id=? AND command_id>?)", "SCAN n",
+			"SEARCH c USING INTEGER PRIMARY KEY (rowid=?)"}},
+};
+
 static bool is_allowed(const struct plan *plan, const char *step)
 {
 	for (size_t i = 0; i < WAYS_MAX && plan->ways[i] != NULL; i++)
@@ -113,6 +127,11 @@ static void test_no_statement_of_a_poll_scans_or_sorts(void **state)
 static void test_no_statement_of_waking_walks_history(void **state)
 {
 	check_plans(*state, push_plans, COUNT_OF(push_plans));
+}
+
+static void test_no_statement_of_history_walks_what_is_not_due(void **state)
+{
+	check_plans(*state, history_plans, COUNT_OF(history_plans));
 }
 
 /* What the virtual machine does to read a batch to its end, by its seq. */
@@ -167,6 +186,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 		TEST(test_no_statement_of_a_poll_scans_or_sorts),
 		TEST(test_no_statement_of_waking_walks_history),
+		TEST(test_no_statement_of_history_walks_what_is_not_due),
 		TEST(test_a_batch_of_one_costs_the_same_however_many_had_the_command),
 	};
 

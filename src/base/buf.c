@@ -60,19 +60,23 @@ void buf_append_byte(struct buf *buf, uint8_t byte)
 	buf_append(buf, slice_of(&byte, 1));
 }
 
+/* Into the room that is there; what does not fit is formatted once more, into room that is made for it. */
 void buf_printf(struct buf *buf, const char *format, ...)
 {
+	size_t room = buf->rc == RC_OK && buf->cap > 0 ? buf->cap - buf->len : 0;
 	va_list args;
 	int len;
 
 	va_start(args, format);
-	len = vsnprintf(NULL, 0, format, args);
+	len = vsnprintf(room == 0 ? NULL : (char *)buf->ptr + buf->len, room, format, args);
 	va_end(args);
 	if (len < 0 || !make_room(buf, (size_t)len))
 		return;
-	va_start(args, format);
-	(void)vsnprintf((char *)buf->ptr + buf->len, (size_t)len + 1, format, args);
-	va_end(args);
+	if ((size_t)len >= room) {
+		va_start(args, format);
+		(void)vsnprintf((char *)buf->ptr + buf->len, (size_t)len + 1, format, args);
+		va_end(args);
+	}
 	buf->len += (size_t)len;
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pomona/base/log.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "pomona/base/buf.h"
@@ -25,6 +27,13 @@ static const struct {
 
 static _Atomic int threshold = LOG_LEVEL_INFO;
 static _Atomic int output_fd = STDERR_FILENO;
+
+/* No larger than what a pipe takes in one piece, so that lines of two threads do not mix. */
+static _Thread_local struct {
+	bool is_on;
+	size_t len;
+	char bytes[PIPE_BUF];
+} gathered;
 
 void log_set_level(enum log_level level)
 {
@@ -87,7 +96,9 @@ static void append_field(struct buf *line, const struct log_field *field)
 {
 	if (field->kind == LOG_KIND_STR && field->str == NULL)
 		return;
-	buf_printf(line, " %s=", field->key);
+	buf_append_byte(line, ' ');
+	buf_append_str(line, field->key);
+	buf_append_byte(line, '=');
 	if (field->kind == LOG_KIND_INT)
 		buf_printf(line, "%lld", (long long)field->integer);
 	else if (field->kind == LOG_KIND_STR)
@@ -96,23 +107,64 @@ static void append_field(struct buf *line, const struct log_field *field)
 		append_value(line, field->slice);
 }
 
+static void put(struct slice bytes)
+{
+	ssize_t written = bytes.len == 0 ? 0 : write(output_fd, bytes.ptr, bytes.len);
+
+	(void)written; /* a log that cannot be written has no one to tell */
+}
+
+static void put_gathered(void)
+{
+	put(slice_of(gathered.bytes, gathered.len));
+	gathered.len = 0;
+}
+
+/* What somebody may have to see before the process ends waits for nothing. */
+static void put_or_gather(enum log_level level, struct slice line)
+{
+	if (gathered.len + line.len > sizeof(gathered.bytes))
+		put_gathered();
+	if (!gathered.is_on || line.len > sizeof(gathered.bytes)) {
+		put(line);
+		return;
+	}
+	memcpy(gathered.bytes + gathered.len, line.ptr, line.len);
+	gathered.len += line.len;
+	if (level != LOG_LEVEL_INFO && level != LOG_LEVEL_DEBUG)
+		put_gathered();
+}
+
+void log_gather(void)
+{
+	gathered.is_on = true;
+}
+
+void log_gather_end(void)
+{
+	put_gathered();
+	gathered.is_on = false;
+}
+
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
 {
 	struct buf line;
-	ssize_t written;
 
 	if ((int)level > threshold && level != LOG_LEVEL_AUDIT)
 		return;
 	buf_init(&line, LOG_LINE_BYTES);
 	if (getenv("JOURNAL_STREAM") != NULL)
 		buf_append_str(&line, levels[level].journal_prefix);
-	buf_printf(&line, "level=%s event=%s", levels[level].name, event);
+	buf_append_str(&line, "level=");
+	buf_append_str(&line, levels[level].name);
+	buf_append_str(&line, " event=");
+	buf_append_str(&line, event);
 	for (const struct log_field *field = fields; field->key != NULL; field++)
 		append_field(&line, field);
 	line.rc = RC_OK; /* a line over the bound is cut, not lost */
 	line.bound++;
 	buf_append_byte(&line, '\n');
-	written = line.ptr == NULL ? 0 : write(output_fd, line.ptr, line.len);
-	(void)written; /* a log that cannot be written has no one to tell */
+	if (line.len > 0)
+		put_or_gather(level, buf_slice(&line));
 	buf_fini(&line);
 }

@@ -66,7 +66,7 @@ static const struct config_key keys[] = {
 		HELP("The TLS handshake, and then a request's head, must be there in so long, or it is closed.")),
 	KEY(device, body_timeout_s, INTEGER(1, 86400, "600", "s"),
 		HELP("A body must be there in so long, then its reply be read in so long, or it is closed.")),
-	KEY(device, header_bytes_max, INTEGER(4096, 32768, "32768", "bytes"),
+	KEY(device, header_bytes_max, INTEGER(4096, 32768, "24576", "bytes"),
 		HELP("Request line and headers together; past it 431.")),
 	KEY(device, checkin_bytes_max, INTEGER(4096, 16777216, "1048576", "bytes"), RELOADABLE,
 		HELP("The body of a check-in message; past it 413.")),

@@ -96,7 +96,10 @@ static unsigned thread_count(unsigned wanted)
 	return count > 1 ? (unsigned)count : 1;
 }
 
-/* libmicrohttpd clears the pool of a connection after each request: no larger than it must be. */
+/*
+ * No larger than it must be: libmicrohttpd clears the pool of a connection after each request, and one of more than
+ * 32 KiB it maps and unmaps with each connection, which costs a tenth of a poll (docs/performance.md).
+ */
 static size_t pool_bytes(const struct http_listener_params *params)
 {
 	return params->header_bytes_max + POOL_MORE_BYTES;

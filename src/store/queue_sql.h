@@ -16,13 +16,15 @@ _Static_assert(QUEUE_QUEUED == 1 && QUEUE_SENT == 2 && QUEUE_NOTNOW == 3 && QUEU
 	"numbers in SQL");
 
 /* CROSS: the order of the loops as written. */
-#define SQL_QUEUE_OPEN_OF_ENROLLMENT \
-	" FROM queue q INDEXED BY queue_open CROSS JOIN batch b ON b.id = q.batch_id" \
-	" WHERE q.enrollment_id = ?1 AND q.state < 4 AND b.seq IS NOT NULL" \
-	" AND (b.not_after = 0 OR b.not_after > ?2)"
+#define SQL_QUEUE_OF_ENROLLMENT(index) \
+	" FROM queue q INDEXED BY " index \
+	" CROSS JOIN batch b ON b.id = q.batch_id" \
+	" WHERE q.enrollment_id = ?1 AND b.seq IS NOT NULL AND (b.not_after = 0 OR b.not_after > ?2)"
+#define SQL_QUEUE_OPEN_OF_ENROLLMENT SQL_QUEUE_OF_ENROLLMENT("queue_open") " AND q.state < 4"
 
 #define SQL_QUEUE_IS_OPEN "SELECT 1" SQL_QUEUE_OPEN_OF_ENROLLMENT " LIMIT 1"
-#define SQL_QUEUE_IS_HELD "SELECT 1" SQL_QUEUE_OPEN_OF_ENROLLMENT " AND q.state = 3 LIMIT 1"
+#define SQL_QUEUE_IS_HELD \
+	"SELECT 1" SQL_QUEUE_OF_ENROLLMENT("queue_held") " AND q.state = 3 LIMIT 1"
 #define SQL_QUEUE_FIRST \
 	"SELECT q.command_id, q.state, q.is_never_notnow" SQL_QUEUE_OPEN_OF_ENROLLMENT \
 	" AND q.state <> 3 AND q.is_never_notnow >= ?3 ORDER BY q.priority, q.batch_id LIMIT 1"
@@ -33,8 +35,7 @@ _Static_assert(QUEUE_QUEUED == 1 && QUEUE_SENT == 2 && QUEUE_NOTNOW == 3 && QUEU
 	" WHERE c.uuid = ?2 AND b.seq IS NOT NULL"
 
 #define SQL_QUEUE_REQUEUE \
-	"UPDATE queue INDEXED BY queue_open SET state = 1" \
-	" WHERE enrollment_id = ?1 AND state < 4 AND state = 3"
+	"UPDATE queue INDEXED BY queue_held SET state = 1 WHERE enrollment_id = ?1 AND state = 3"
 
 #define SQL_QUEUE_EXPIRE_OF_ENROLLMENT \
 	"UPDATE queue INDEXED BY queue_open SET state = 7, finished_at = ?2" \

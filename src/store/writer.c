@@ -135,6 +135,7 @@ static void tell_all(struct store *store, struct batch *batch, enum rc rc, const
 	const struct err *failure = store->writer.failures;
 	struct store_job *next;
 
+	log_gather();
 	for (struct store_job *job = batch->first; job != NULL; job = next) {
 		const struct err *err = fault;
 
@@ -148,6 +149,7 @@ static void tell_all(struct store *store, struct batch *batch, enum rc rc, const
 			(void)atomic_fetch_add(&store->counters.jobs_failed, 1);
 		job->done(job, job->rc, err);
 	}
+	log_gather_end();
 }
 
 /* Is it the disk, or memory? A job's own fault is its own affair. */

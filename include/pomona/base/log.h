@@ -7,7 +7,7 @@
  * that have spaces, quotes or control bytes are quoted and escaped, so that no device can forge a
  * line. Under journald ($JOURNAL_STREAM) a line begins with its priority, `<6>`. Never pass a
  * secret.
- * Threading: any thread; a line is one write(2).
+ * Threading: any thread; a line is one write(2), but for gathered ones.
  */
 
 #include <stdint.h>
@@ -52,6 +52,12 @@ struct log_field {
 
 /* `fields` ends with a NULL key. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
+/*
+ * Who is about to write many lines at once: from here to the end the lines of this thread are written together, as
+ * many as a pipe takes in one piece. An error, a warning or a line of the audit takes those before it along at once.
+ */
+void log_gather(void);
+void log_gather_end(void);
 /* Lines above `level` are dropped, but for the audit; the default is LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);
 /* Where lines go: a file descriptor, default 2. For tests. */

@@ -117,6 +117,27 @@ static void it_grows_far_beyond_its_first_size(void **state)
 		assert_int_equal(buf.ptr[i], (uint8_t)i);
 }
 
+/* It formats into the room that is there, and once more where that was too little: at, and around, its end. */
+static void what_is_printed_is_whole_wherever_the_room_ends(void **state)
+{
+	char text[600];
+
+	(void)state;
+	for (size_t len = 0; len < sizeof(text); len++) {
+		struct buf buf;
+
+		memset(text, 'x', len);
+		text[len] = 0;
+		buf_init(&buf, sizeof(text) + 10);
+		buf_printf(&buf, "%d", 12345);
+		buf_printf(&buf, "%s", text);
+		assert_int_equal(buf.rc, RC_OK);
+		assert_int_equal(buf.len, 5 + len);
+		assert_memory_equal(buf_cstr(&buf) + 5, text, len + 1);
+		buf_fini(&buf);
+	}
+}
+
 static void a_length_that_would_overflow_is_over_the_bound(void **state)
 {
 	AUTO(buf_fini) struct buf buf;
@@ -152,6 +173,7 @@ int main(void)
 		cmocka_unit_test(a_fault_stays_until_it_is_cleared),
 		cmocka_unit_test(short_memory_is_told_and_loses_nothing),
 		cmocka_unit_test(it_grows_far_beyond_its_first_size),
+		cmocka_unit_test(what_is_printed_is_whole_wherever_the_room_ends),
 		cmocka_unit_test(a_length_that_would_overflow_is_over_the_bound),
 		cmocka_unit_test(the_end_leaves_an_empty_buffer_of_the_same_bound),
 	};

@@ -117,6 +117,45 @@ static void under_journald_a_line_begins_with_its_priority(void **state)
 	}
 }
 
+static void gathered_lines_are_written_together_at_the_end(void **state)
+{
+	(void)state;
+	log_gather();
+	log_info("a", LOG_INT("n", 1));
+	log_info("b");
+	log_gather_end();
+	assert_string_equal(written(), "level=info event=a n=1\nlevel=info event=b\n");
+	log_info("c");
+	assert_string_equal(written(), "level=info event=c\n");
+}
+
+static void a_warning_takes_the_gathered_lines_along_at_once(void **state)
+{
+	(void)state;
+	log_gather();
+	log_info("a");
+	log_warning("b");
+	assert_string_equal(written(), "level=info event=a\nlevel=warning event=b\n");
+	log_audit("c");
+	assert_string_equal(written(), "level=audit event=c\n");
+	log_gather_end();
+}
+
+/* Lines of 512 bytes: eight fill what a pipe takes in one piece, the ninth waits for the next. */
+static void more_than_a_pipe_takes_at_once_is_written_before(void **state)
+{
+	char value[512 - sizeof("level=info event=x v=")];
+
+	(void)state;
+	memset(value, 'a', sizeof(value));
+	log_gather();
+	for (int i = 0; i < 9; i++)
+		log_info("x", LOG_SLICE("v", slice_of(value, sizeof(value))));
+	assert_int_equal(strlen(written()), 4096);
+	log_gather_end();
+	assert_int_equal(strlen(written()), 512);
+}
+
 static void a_long_value_is_cut_and_the_line_still_ends(void **state)
 {
 	char value[1000];
@@ -154,6 +193,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(lines_above_the_level_are_dropped_but_for_the_audit, open_pipe,
 			close_pipe),
 		cmocka_unit_test_setup_teardown(under_journald_a_line_begins_with_its_priority, open_pipe,
+			close_pipe),
+		cmocka_unit_test_setup_teardown(gathered_lines_are_written_together_at_the_end, open_pipe,
+			close_pipe),
+		cmocka_unit_test_setup_teardown(a_warning_takes_the_gathered_lines_along_at_once, open_pipe,
+			close_pipe),
+		cmocka_unit_test_setup_teardown(more_than_a_pipe_takes_at_once_is_written_before, open_pipe,
 			close_pipe),
 		cmocka_unit_test_setup_teardown(a_long_value_is_cut_and_the_line_still_ends, open_pipe,
 			close_pipe),

@@ -50,7 +50,7 @@ static void what_is_not_set_has_its_default(void **state)
 	assert_int_equal(config->device.threads, 0);
 	assert_int_equal(config->device.connections_max, 20000);
 	assert_int_equal(config->device.idle_timeout_s, 60);
-	assert_int_equal(config->device.header_bytes_max, 32768);
+	assert_int_equal(config->device.header_bytes_max, 24576);
 	assert_int_equal(config->device.checkin_bytes_max, 1048576);
 	assert_int_equal(config->device.result_bytes_max, 33554432);
 	assert_int_equal(config->device.body_bytes_total_max, 268435456);

@@ -213,8 +213,8 @@ static void test_a_disk_that_fails_at_any_write_drops_all_of_a_slice_or_nothing(
 			rc = db_control(&txn->db, "COMMIT", &err);
 		has_failed = faultvfs_has_failed(FAULTVFS_WRITE);
 		faultvfs_fail(FAULTVFS_WRITE, 0, SQLITE_OK, false);
-		if (rc != RC_OK && !sqlite3_get_autocommit(txn->db.raw))
-			db_control_quietly(&txn->db, "ROLLBACK");
+		if (rc != RC_OK)
+			db_leave(&txn->db);
 		f->is_writing = false;
 		if (has_failed)
 			assert_int_equal(rc, RC_IO);

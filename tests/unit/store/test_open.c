@@ -98,7 +98,7 @@ static void test_a_newer_schema_is_refused_with_advice_and_left_alone(void **sta
 	fixture_close(f);
 	tamper(f, "PRAGMA user_version = 7");
 	assert_rc(fixture_try_open(f, &err), RC_UNSUPPORTED, &err);
-	assert_non_null(strstr(err.text, "newer pomonad (schema 7, this one knows 5)"));
+	assert_non_null(strstr(err.text, "newer pomonad (schema 7, this one knows 6)"));
 	assert_non_null(strstr(err.text, "install that version or restore a backup"));
 	assert_int_equal(look(f, "PRAGMA user_version"), 7);
 }

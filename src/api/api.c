@@ -40,9 +40,11 @@ enum rc api_new(const struct api_params *params, struct api **api_r, struct err 
 }
 
 void api_set_listeners(struct api *api, const struct http_listener *device,
-	const struct http_listener *admin, const struct http_listener *socket)
+	const struct http_listener *plain, const struct http_listener *admin,
+	const struct http_listener *socket)
 {
 	atomic_store(&api->device_listener, device);
+	atomic_store(&api->plain_listener, plain);
 	atomic_store(&api->admin_listener, admin);
 	atomic_store(&api->socket_listener, socket);
 }

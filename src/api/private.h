@@ -99,7 +99,8 @@ struct api {
 	uid_t own_uid;
 	_Atomic(enum api_role) socket_role;
 	int64_t started_unix, started_us;
-	_Atomic(const struct http_listener *) device_listener, admin_listener, socket_listener;
+	_Atomic(const struct http_listener *) device_listener, plain_listener, admin_listener,
+		socket_listener;
 	atomic_bool is_ready;
 	struct denied denied[DENIAL_COUNT];
 	struct uses uses;

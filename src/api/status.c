@@ -288,6 +288,7 @@ static enum rc read_status(struct call *call, struct txn *txn, struct json_value
 	write_signer(api, root);
 	listeners = json_set_object(root, "listeners");
 	write_listener(atomic_load(&api->device_listener), "device", listeners);
+	write_listener(atomic_load(&api->plain_listener), "device_plain", listeners);
 	write_listener(atomic_load(&api->admin_listener), "admin", listeners);
 	write_listener(atomic_load(&api->socket_listener), "admin_socket", listeners);
 	write_device(api->device, root);

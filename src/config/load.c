@@ -239,6 +239,19 @@ static void check_port(struct loading *loading, const char *section, const char 
 			"[%s] %s: %s: want a port from 1 to 65535", section, name, address);
 }
 
+/* With every way of telling devices apart switched off, each of them would be refused. */
+static void check_identity(struct loading *loading)
+{
+	const struct config *config = loading->config;
+	bool is_header = config->device.identity_header[0] != '\0' && config->device.proxies[0] != '\0';
+
+	if (config->device.identity_tls == CONFIG_ON || config->device.identity_signature == CONFIG_ON ||
+		is_header)
+		return;
+	fault(loading, line_of(loading, "device", "identity_tls"), RC_INVALID,
+		"[device] identity_tls: want it on, or identity_signature, or identity_header with proxies");
+}
+
 static void check_admin(struct loading *loading)
 {
 	const struct config *config = loading->config;
@@ -284,6 +297,7 @@ static void finish(struct loading *loading)
 		if (keys[i].type == CONFIG_TYPE_PATH || keys[i].type == CONFIG_TYPE_CREDENTIAL)
 			resolve_path(loading, &keys[i]);
 	check_together(loading);
+	check_identity(loading);
 	check_port(loading, "net", "proxy");
 	check_port(loading, "push", "server");
 }

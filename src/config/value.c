@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "pomona/base/codec.h"
+#include "pomona/base/network.h"
 
 enum {
 	HOST_BYTES_MAX = 253, /* RFC 1035 2.3.4, as text */
@@ -106,6 +107,7 @@ static enum rc set_choice(void *field, const struct config_key *key, struct slic
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "set_choice() stores an unsigned");
 _Static_assert(sizeof(enum config_unknown_device) == sizeof(unsigned), "as above");
 _Static_assert(sizeof(enum config_user_authenticate) == sizeof(unsigned), "as above");
+_Static_assert(sizeof(enum config_switch) == sizeof(unsigned), "as above");
 _Static_assert(sizeof(enum config_role) == sizeof(unsigned), "as above");
 _Static_assert(sizeof(enum config_push_priority) == sizeof(unsigned), "as above");
 
@@ -220,6 +222,35 @@ static enum rc set_address(void *field, const struct config_key *key, struct sli
 	return set_text(field, key, value, why);
 }
 
+static enum rc set_networks(void *field, const struct config_key *key, struct slice value,
+	struct err *why)
+{
+	struct networks networks;
+	enum rc rc = networks_parse(value, &networks, why);
+
+	return rc == RC_OK ? set_text(field, key, value, why) : rc;
+}
+
+/* A token of RFC 9110 5.6.2, less the marks that no header has. */
+static bool is_header_byte(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+		c == '_';
+}
+
+static enum rc set_header(void *field, const struct config_key *key, struct slice value,
+	struct err *why)
+{
+	bool is_sound = value.len <= CONFIG_HEADER_BYTES_MAX;
+
+	for (size_t i = 0; i < value.len; i++)
+		is_sound = is_sound && is_header_byte(value.ptr[i]);
+	if (!is_sound)
+		return err_set(why, RC_INVALID, "want a header's name: letters, digits, '-' and '_', at most %d",
+			CONFIG_HEADER_BYTES_MAX);
+	return set_text(field, key, value, why);
+}
+
 static const struct {
 	set_fn set;
 	bool is_text;
@@ -231,6 +262,8 @@ static const struct {
 	[CONFIG_TYPE_CHOICE] = {set_choice, false},
 	[CONFIG_TYPE_HOSTNAME] = {set_hostname, true},
 	[CONFIG_TYPE_ADDRESS] = {set_address, true},
+	[CONFIG_TYPE_NETWORKS] = {set_networks, true},
+	[CONFIG_TYPE_HEADER] = {set_header, true},
 };
 
 enum rc config_value_set(struct config *config, const struct config_key *key, struct slice value,

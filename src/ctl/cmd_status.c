@@ -218,6 +218,7 @@ static void print(const struct ctl *ctl, const struct json_value *json)
 	print_history(ctl, json_get(json, "history"));
 	print_writer(ctl, json_get(json, "writer"));
 	print_listener(ctl, json_get(json, "listeners"), "device", "device listener");
+	print_listener(ctl, json_get(json, "listeners"), "device_plain", "plain listener");
 	print_listener(ctl, json_get(json, "listeners"), "admin", "admin listener");
 	print_listener(ctl, json_get(json, "listeners"), "admin_socket", "admin socket");
 }

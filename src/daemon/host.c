@@ -144,7 +144,9 @@ void host_confine(const struct config *config)
 
 void host_raise_limits(const struct config *config)
 {
-	rlim_t wanted = (rlim_t)(config->device.connections_max + 2 * config->admin.connections_max) +
+	int64_t listeners = config->device.listen_plain[0] == '\0' ? 1 : 2;
+	rlim_t wanted =
+		(rlim_t)(listeners * config->device.connections_max + 2 * config->admin.connections_max) +
 		DESCRIPTORS_BESIDES;
 	struct rlimit limit;
 

@@ -23,6 +23,7 @@ enum {
 
 static const char *const names[SERVER_LISTENER_COUNT] = {
 	[SERVER_LISTENER_DEVICE] = "device",
+	[SERVER_LISTENER_PLAIN] = "device_plain",
 	[SERVER_LISTENER_ADMIN] = "admin",
 	[SERVER_LISTENER_SOCKET] = "admin_socket",
 };
@@ -135,16 +136,10 @@ static enum rc start_socket(struct server *server, struct err *err)
 	return start_one(server, SERVER_LISTENER_SOCKET, &params, err);
 }
 
-static enum rc start_device(struct server *server, struct err *err)
+static struct http_listener_params device_params(const struct server *server)
 {
-	AUTO(host_tls_fini) struct host_tls tls;
-	AUTO(tls_fini) struct tls_in_force in_force = {.certificate = NULL};
 	const struct config *config = server->config;
-	enum rc rc = host_tls_read(config->device.tls_certificate, config->device.tls_key, &tls, err);
-	const struct http_tls_params tls_params = host_tls_params(&tls);
 	struct http_listener_params params = {
-		.address = config->device.listen,
-		.tls = &tls_params,
 		.threads = (unsigned)config->device.threads,
 		.connections_max = (unsigned)config->device.connections_max,
 		.connections_per_address = (unsigned)config->device.connections_per_address,
@@ -158,14 +153,43 @@ static enum rc start_device(struct server *server, struct err *err)
 		.arena_bytes_max = DEVICE_ARENA_BYTES_MAX,
 	};
 
+	params.rooms[0] = device_room(server);
+	params.rooms[1] = enroll_room(server);
+	return params;
+}
+
+static enum rc start_device(struct server *server, struct err *err)
+{
+	AUTO(host_tls_fini) struct host_tls tls;
+	AUTO(tls_fini) struct tls_in_force in_force = {.certificate = NULL};
+	const struct config *config = server->config;
+	enum rc rc = host_tls_read(config->device.tls_certificate, config->device.tls_key, &tls, err);
+	const struct http_tls_params tls_params = host_tls_params(&tls);
+	const struct networks proxies = server_proxies(config);
+	struct http_listener_params params = device_params(server);
+
 	if (rc == RC_OK)
 		rc = tls_init(&in_force, config, &tls, server->store, err);
 	if (rc != RC_OK)
 		return rc;
 	server_put_tls(server, &in_force);
-	params.rooms[0] = device_room(server);
-	params.rooms[1] = enroll_room(server);
+	params.address = config->device.listen;
+	params.tls = &tls_params;
+	params.proxies = &proxies;
 	return start_one(server, SERVER_LISTENER_DEVICE, &params, err);
+}
+
+static enum rc start_plain(struct server *server, struct err *err)
+{
+	const struct networks proxies = server_proxies(server->config);
+	struct http_listener_params params = device_params(server);
+
+	if (server->config->device.listen_plain[0] == '\0' &&
+		!server->passed[SERVER_LISTENER_PLAIN].is_there)
+		return RC_OK;
+	params.address = server->config->device.listen_plain;
+	params.proxies = &proxies;
+	return start_one(server, SERVER_LISTENER_PLAIN, &params, err);
 }
 
 enum rc server_listeners_start(struct server *server, struct err *err)
@@ -173,13 +197,16 @@ enum rc server_listeners_start(struct server *server, struct err *err)
 	enum rc rc = start_device(server, err);
 
 	if (rc == RC_OK)
+		rc = start_plain(server, err);
+	if (rc == RC_OK)
 		rc = start_admin(server, err);
 	if (rc == RC_OK)
 		rc = start_socket(server, err);
 	if (rc != RC_OK)
 		return rc;
 	api_set_listeners(server->api, server->listeners[SERVER_LISTENER_DEVICE],
-		server->listeners[SERVER_LISTENER_ADMIN], server->listeners[SERVER_LISTENER_SOCKET]);
+		server->listeners[SERVER_LISTENER_PLAIN], server->listeners[SERVER_LISTENER_ADMIN],
+		server->listeners[SERVER_LISTENER_SOCKET]);
 	return RC_OK;
 }
 
@@ -210,7 +237,7 @@ void server_listeners_drain(struct server *server)
 
 void server_listeners_stop(struct server *server)
 {
-	api_set_listeners(server->api, NULL, NULL, NULL);
+	api_set_listeners(server->api, NULL, NULL, NULL, NULL);
 	for (size_t i = 0; i < SERVER_LISTENER_COUNT; i++)
 		if (server->listeners[i] != NULL)
 			http_listener_stop(&server->listeners[i]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -37,6 +38,29 @@ enum api_role server_socket_role(const struct config *config)
 	return roles[config->admin.socket_role];
 }
 
+static struct device_identity_settings identity_settings(const struct config *config)
+{
+	struct device_identity_settings settings = {
+		.is_tls = config->device.identity_tls == CONFIG_ON,
+		.is_signature = config->device.identity_signature == CONFIG_ON,
+		.signing_skew_s = config->device.signing_skew_s,
+	};
+
+	(void)snprintf(settings.header, sizeof(settings.header), "%s", config->device.identity_header);
+	return settings;
+}
+_Static_assert((int)DEVICE_HEADER_BYTES > (int)CONFIG_HEADER_BYTES_MAX, "the conf's header fits");
+
+/* It was checked when the conf was read. */
+struct networks server_proxies(const struct config *config)
+{
+	struct networks networks;
+
+	if (networks_parse(slice_of_str(config->device.proxies), &networks, NULL) != RC_OK)
+		networks.count = 0;
+	return networks;
+}
+
 struct device_settings server_device_settings(const struct config *config)
 {
 	enum unknown_device unknown_device = config->device.unknown_device == CONFIG_UNKNOWN_UNENROLL
@@ -53,6 +77,7 @@ struct device_settings server_device_settings(const struct config *config)
 					},
 				.is_user_authenticate_gone = config->device.user_authenticate == CONFIG_USER_GONE,
 			},
+		.identity = identity_settings(config),
 		.checkin_bytes_max = (size_t)config->device.checkin_bytes_max,
 		.result_bytes_max = (size_t)config->device.result_bytes_max,
 	};
@@ -61,6 +86,7 @@ struct device_settings server_device_settings(const struct config *config)
 /* Which of the listeners may be passed, and how they are called then. */
 static const struct passed_name passed_names[SERVER_LISTENER_COUNT] = {
 	[SERVER_LISTENER_DEVICE] = {.name = "device"},
+	[SERVER_LISTENER_PLAIN] = {.name = "device-plain"},
 	[SERVER_LISTENER_ADMIN] = {.name = "admin", .is_plain_admin = true},
 	[SERVER_LISTENER_SOCKET] = {.name = "admin-unix", .is_unix = true},
 };
@@ -130,8 +156,9 @@ static unsigned reader_count(const struct config *config)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	long workers = config->device.threads > 0 ? (long)config->device.threads : cores;
+	unsigned listeners = config->device.listen_plain[0] == '\0' ? 1 : 2;
 
-	return (unsigned)(workers > 0 ? workers : 1) + READERS_BESIDES;
+	return (unsigned)(workers > 0 ? workers : 1) * listeners + READERS_BESIDES;
 }
 
 static enum rc start_store(struct server *server, struct err *err)
@@ -224,6 +251,7 @@ static enum rc start_device(struct server *server, struct err *err)
 		.push = server->push,
 		.settings = server_device_settings(server->config),
 	};
+	const struct networks proxies = server_proxies(server->config);
 	struct txn *txn = NULL;
 	enum rc rc = store_read_begin(server->store, &txn, err);
 
@@ -233,6 +261,7 @@ static enum rc start_device(struct server *server, struct err *err)
 	store_read_end(server->store, &txn);
 	if (rc != RC_OK)
 		return rc;
+	params.proxies = &proxies;
 	rc = device_new(&params, &server->device, err);
 	trust_unref(&params.trust);
 	return rc;

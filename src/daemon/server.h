@@ -29,6 +29,7 @@
 
 enum server_listener {
 	SERVER_LISTENER_DEVICE,
+	SERVER_LISTENER_PLAIN,
 	SERVER_LISTENER_ADMIN,
 	SERVER_LISTENER_SOCKET,
 	SERVER_LISTENER_COUNT
@@ -69,6 +70,8 @@ void server_stop(struct server *server);
 
 /* The role of [admin] socket_role. */
 enum api_role server_socket_role(const struct config *config);
+/* The proxies of the conf, for the listeners of devices and the device room. */
+struct networks server_proxies(const struct config *config);
 /* What of the conf the device room is given. */
 struct device_settings server_device_settings(const struct config *config);
 /* Takes over what may change while running; all or nothing. The old conf stays in force on a fault. */

@@ -101,26 +101,32 @@ enum rc credential_judge(struct device *device, const struct slice *chain, size_
 	return rc;
 }
 
+struct held_connection *credential_connection(struct http_request *request)
+{
+	struct held_connection *connection = http_connection_state(request);
+
+	if (connection != NULL)
+		return connection;
+	connection = calloc(1, sizeof(*connection));
+	if (connection != NULL)
+		http_connection_set_state(request, connection, free);
+	return connection;
+}
+
 enum rc credential_hold(struct device *device, struct http_request *request,
 	struct held_credential **held_r, struct err *err)
 {
-	struct held_credential *held = http_connection_state(request);
+	struct held_connection *connection = credential_connection(request);
 	struct slice chain[HTTP_PEER_CERTS_MAX];
 	size_t count;
 
-	if (held != NULL && held->trust_generation == atomic_load(&device->trust_generation)) {
-		*held_r = held;
+	if (connection == NULL)
+		return err_set(err, RC_NO_MEMORY, "the connection's credential");
+	*held_r = &connection->tls;
+	if (connection->tls.trust_generation == atomic_load(&device->trust_generation))
 		return RC_OK;
-	}
-	if (held == NULL) {
-		held = calloc(1, sizeof(*held));
-		if (held == NULL)
-			return err_set(err, RC_NO_MEMORY, "the connection's credential");
-		http_connection_set_state(request, held, free);
-	}
 	count = http_request_peer_certs(request, chain);
-	*held_r = held;
-	return credential_judge(device, chain, count, held, err);
+	return credential_judge(device, chain, count, &connection->tls, err);
 }
 
 void credential_read_names(struct held_credential *held, struct slice leaf)

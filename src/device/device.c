@@ -39,6 +39,8 @@ enum rc device_new(const struct device_params *params, struct device **device_r,
 	device->clock = params->clock;
 	device->push = params->push;
 	device->settings = params->settings;
+	if (params->proxies != NULL)
+		device->proxies = *params->proxies;
 	device_set_trust(device, params->trust);
 	device->presence = presence_new();
 	device->refusals = refusal_log_new();

@@ -24,6 +24,7 @@ struct device {
 	struct trust *trust;
 	uint8_t fingerprint[SHA256_BYTES];
 	atomic_uint_fast64_t trust_generation; /* moves with `trust` */
+	struct networks proxies;
 	struct presence *presence;
 	struct refusal_log *refusals;
 	struct log_limit *refused_lines; /* one slot a refusal */
@@ -33,7 +34,7 @@ struct device {
 
 struct device_settings device_settings(struct device *device);
 
-/* credential.c: what a connection proved, kept with it. */
+/* credential.c: a certificate and the verdict on it. */
 struct held_credential {
 	struct credential credential;
 	uint64_t trust_generation; /* what it was judged under */
@@ -41,14 +42,41 @@ struct held_credential {
 	bool is_pin_stale;         /* good, but its identity was last judged under other anchors */
 };
 
+/* What is kept with a connection. */
+struct held_connection {
+	struct held_credential tls;
+	bool is_good; /* what the request under way shows, for the length of its body */
+};
+
+/* NULL when memory is short. */
+struct held_connection *credential_connection(struct http_request *request);
 /* Judges the connection's certificate, unless that was done under the present trust anchors. */
 enum rc credential_hold(struct device *device, struct http_request *request,
 	struct held_credential **held_r, struct err *err) MUST_USE;
-/* The parts of it: judges a chain; `held` is overwritten. */
+/* Judges a chain, whatever it came from; `held` is overwritten. */
 enum rc credential_judge(struct device *device, const struct slice *chain, size_t count,
 	struct held_credential *held, struct err *err) MUST_USE;
 /* Completes the facts from the leaf that they were judged of. */
 void credential_read_names(struct held_credential *held, struct slice leaf);
+
+/* shown.c: what a request shows of its sender, by TLS, by its signature or in a proxy's header. */
+struct shown {
+	struct held_credential
+		*held;               /* the connection's, or in the request's arena; NULL: it could not be read */
+	struct slice leaf;    /* the certificate that `held` speaks of; empty: none */
+	enum refusal refusal; /* REFUSAL_NONE: nothing is wrong but for what `held` says */
+	char text[REFUSAL_TEXT_BYTES]; /* what exactly was wrong, or a hint where nothing was shown */
+};
+
+/* From the head alone where `has_body` is false: then a signature itself is not looked at. */
+enum rc shown_read(struct device *device, struct http_request *request, bool has_body,
+	struct shown *shown_r, struct err *err) MUST_USE;
+/* What is wrong with it by now. */
+enum refusal shown_refusal(const struct device *device, const struct shown *shown);
+
+/* forwarded.c: "192.0.2.1 via 10.0.0.1:5000" where a proxy says who asks, else the peer. */
+void forwarded_peer(const struct device *device, const struct http_request *request,
+	char out[static REFUSAL_PEER_BYTES]);
 
 enum message_kind { MESSAGE_CHECKIN, MESSAGE_COMMAND, MESSAGE_KIND_COUNT };
 enum { MESSAGE_ROUTE_CHECKIN_ONLY = 1 }; /* in http_route.flags */
@@ -60,9 +88,8 @@ struct message {
 	struct http_request *request;
 	struct device_settings settings;
 	enum message_kind kind;
-	struct held_credential *held; /* the connection's; NULL before it was judged */
-	struct slice leaf;            /* the certificate that `held` speaks of; empty: none */
-	bool is_read;                 /* one of the two below is filled */
+	struct shown shown;
+	bool is_read; /* one of the two below is filled */
 	struct checkin_message checkin;
 	struct result result;
 	struct outcome outcome;
@@ -75,8 +102,6 @@ void message_handle(struct http_request *request, void *device);
 struct message *message_new(struct device *device, struct http_request *request);
 /* The 503 that needs none. */
 void message_no_memory(struct http_request *request);
-/* It came with this credential. */
-void message_hold(struct message *message, struct held_credential *held);
 /* NULL where the message could not be read. */
 const struct claim *message_claim(const struct message *message);
 const char *message_name(const struct message *message);
@@ -87,8 +112,7 @@ const char *message_name(const struct message *message);
  */
 enum { STRANGER_BODY_BYTES_MAX = 65536 };
 /* How long a body may be whose length is not told, `limit` at most. */
-size_t stranger_body_max(const struct device *device, const struct http_request *request,
-	size_t limit);
+size_t stranger_body_max(const struct http_request *request, size_t limit);
 
 /* report.c: replies from the outcome, and notes, counts and logs what came of the message. */
 void message_finish(struct message *message);

@@ -15,7 +15,7 @@ static enum rc read_checkin(struct message *message, struct err *err)
 
 static enum rc decide_checkin(struct message *message, struct txn *txn, struct err *err)
 {
-	return checkin_decide(txn, &message->settings.policy, &message->held->credential,
+	return checkin_decide(txn, &message->settings.policy, &message->shown.held->credential,
 		&message->checkin, &message->outcome, err);
 }
 
@@ -27,7 +27,7 @@ static enum rc read_result(struct message *message, struct err *err)
 
 static enum rc decide_result(struct message *message, struct txn *txn, struct err *err)
 {
-	return result_decide(txn, &message->settings.policy.unenroll, &message->held->credential,
+	return result_decide(txn, &message->settings.policy.unenroll, &message->shown.held->credential,
 		&message->result, &message->outcome, err);
 }
 
@@ -75,7 +75,7 @@ size_t message_body_max(const struct http_request *request, void *device)
 
 	if (is_declared_over(request, limit))
 		report_too_large(device, request);
-	return stranger_body_max(device, request, limit);
+	return stranger_body_max(request, limit);
 }
 
 const struct claim *message_claim(const struct message *message)
@@ -132,37 +132,17 @@ static enum rc read_message(struct message *message, struct err *err)
 	return RC_OK;
 }
 
-void message_hold(struct message *message, struct held_credential *held)
-{
-	struct slice chain[HTTP_PEER_CERTS_MAX];
-
-	message->held = held;
-	if (http_request_peer_certs(message->request, chain) > 0)
-		message->leaf = chain[0];
-}
-
-static enum rc hold_credential(struct message *message, struct err *err)
-{
-	struct held_credential *held;
-	enum rc rc = credential_hold(message->device, message->request, &held, err);
-
-	if (rc != RC_OK)
-		return rc;
-	message_hold(message, held);
-	return RC_OK;
-}
-
 /* A certificate that does not do is refused without the writer, whose queue is for devices. */
 static enum rc try_refuse(struct message *message, struct txn *txn, bool *is_answered_r,
 	struct err *err)
 {
 	struct sender sender;
 	enum rc rc =
-		sender_establish(txn, &message->held->credential, message_claim(message), &sender, err);
+		sender_establish(txn, &message->shown.held->credential, message_claim(message), &sender, err);
 
 	if (rc != RC_OK || sender.refusal == REFUSAL_NONE)
 		return rc;
-	outcome_refuse(&message->outcome, sender.refusal, NULL);
+	outcome_refuse(&message->outcome, sender.refusal, message->shown.text);
 	*is_answered_r = true;
 	return RC_OK;
 }
@@ -170,8 +150,8 @@ static enum rc try_refuse(struct message *message, struct txn *txn, bool *is_ans
 static enum rc try_idle(struct message *message, struct txn *txn, bool *is_answered_r,
 	struct err *err)
 {
-	enum rc rc = result_try_idle(txn, &message->held->credential, &message->result, &message->outcome,
-		is_answered_r, err);
+	enum rc rc = result_try_idle(txn, &message->shown.held->credential, &message->result,
+		&message->outcome, is_answered_r, err);
 
 	if (rc == RC_OK && *is_answered_r && message->outcome.refusal == REFUSAL_NONE)
 		atomic_fetch_add(&message->device->polls_idle, 1);
@@ -181,7 +161,7 @@ static enum rc try_idle(struct message *message, struct txn *txn, bool *is_answe
 /* What a snapshot of the database can answer, with nothing written. */
 static enum rc try_snapshot(struct message *message, bool *is_answered_r, struct err *err)
 {
-	bool is_good = message->held->credential.verdict == CERT_GOOD;
+	bool is_good = message->shown.held->credential.verdict == CERT_GOOD;
 	bool is_idle = message->kind == MESSAGE_COMMAND && message->result.status == RESULT_IDLE;
 	struct txn *txn = NULL;
 	enum rc rc;
@@ -203,10 +183,10 @@ static enum rc try_snapshot(struct message *message, bool *is_answered_r, struct
 /* With the new verdict on record, the next connection is spared a full one. */
 static enum rc renew_pin(struct message *message, struct txn *txn, struct err *err)
 {
-	const struct credential *credential = &message->held->credential;
+	const struct credential *credential = &message->shown.held->credential;
 	int64_t identity_id;
 
-	if (!message->held->is_pin_stale || message->outcome.refusal != REFUSAL_NONE)
+	if (!message->shown.held->is_pin_stale || message->outcome.refusal != REFUSAL_NONE)
 		return RC_OK;
 	return identity_record(txn, &credential->facts, credential->chained_under, &identity_id, err);
 }
@@ -237,7 +217,7 @@ static void done(struct store_job *job, enum rc rc, const struct err *err)
 
 	if (rc == RC_OK) {
 		if (message->outcome.refusal == REFUSAL_NONE)
-			message->held->is_pin_stale = false;
+			message->shown.held->is_pin_stale = false;
 		message_finish(message);
 	} else {
 		message_fail(message, err);
@@ -268,15 +248,19 @@ static enum rc answer_early(struct message *message, bool *is_answered_r, struct
 	*is_answered_r = true;
 	if (!tell_kind(message))
 		return RC_OK;
-	rc = hold_credential(message, err);
+	rc = shown_read(message->device, message->request, true, &message->shown, err);
 	if (rc != RC_OK)
 		return rc;
 	rc = read_message(message, err);
 	if (rc != RC_OK || !message->is_read)
 		return rc;
+	if (message->shown.refusal != REFUSAL_NONE) {
+		outcome_refuse(&message->outcome, message->shown.refusal, message->shown.text);
+		return RC_OK;
+	}
 	/* It is what keeps the names, whose reading costs 100 us. The others compare digests and dates. */
 	if (message->kind == MESSAGE_CHECKIN && message->checkin.type == CHECKIN_AUTHENTICATE)
-		credential_read_names(message->held, message->leaf);
+		credential_read_names(message->shown.held, message->shown.leaf);
 	return try_snapshot(message, is_answered_r, err);
 }
 

@@ -53,7 +53,7 @@ static void keep(struct device *device, const struct http_request *request,
 	struct refusal_entry *entry)
 {
 	entry->at = clock_unix_s(device->clock);
-	copy_text(entry->peer, sizeof(entry->peer), slice_of_str(http_request_peer(request)));
+	forwarded_peer(device, request, entry->peer);
 	refusal_log_add(device->refusals, entry);
 	log_refusal(device, request, entry);
 }
@@ -62,10 +62,10 @@ static void describe_certificate(struct message *message, struct refusal_entry *
 {
 	const struct cert_facts *facts;
 
-	if (message->held == NULL)
+	if (message->shown.held == NULL)
 		return;
-	credential_read_names(message->held, message->leaf);
-	facts = &message->held->credential.facts;
+	credential_read_names(message->shown.held, message->shown.leaf);
+	facts = &message->shown.held->credential.facts;
 	memcpy(entry->cert_sha256, facts->sha256, SHA256_BYTES);
 	copy_text(entry->cert_subject, sizeof(entry->cert_subject), slice_of_str(facts->subject));
 }

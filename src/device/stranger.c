@@ -21,56 +21,83 @@ static bool is_large(const struct http_request *request)
 		bytes > STRANGER_BODY_BYTES_MAX;
 }
 
-static enum refusal judge(const struct device *device, const struct held_credential *held)
+size_t stranger_body_max(const struct http_request *request, size_t limit)
 {
-	return sender_judge_certificate(&held->credential, clock_unix_s(device->clock));
-}
-
-size_t stranger_body_max(const struct device *device, const struct http_request *request,
-	size_t limit)
-{
-	const struct held_credential *held = http_connection_state(request);
+	const struct held_connection *connection = http_connection_state(request);
 	bool is_bounded = limit > STRANGER_BODY_BYTES_MAX && is_chunked(request);
 
-	if (is_bounded && (held == NULL || judge(device, held) != REFUSAL_NONE))
+	if (is_bounded && (connection == NULL || !connection->is_good))
 		return STRANGER_BODY_BYTES_MAX;
 	return limit;
 }
 
-/* The store may be of no help just now: then nobody is a stranger, and it is for later. */
 static void turn_away(struct device *device, struct http_request *request,
-	struct held_credential *held, const struct err *err)
+	const struct shown *shown, enum refusal refusal, const char *text)
 {
 	struct message *message = message_new(device, request);
-	char text[REFUSAL_TEXT_BYTES];
 
 	if (message == NULL) {
 		message_no_memory(request);
 		return;
 	}
-	if (held == NULL) {
-		message_fail(message, err);
-		return;
-	}
-	message_hold(message, held);
-	(void)snprintf(text, sizeof(text), "a body of more than %d bytes was not taken",
-		STRANGER_BODY_BYTES_MAX);
-	outcome_refuse(&message->outcome, judge(device, held), text);
+	message->shown = *shown;
+	outcome_refuse(&message->outcome, refusal, text);
 	message_finish(message);
+}
+
+/* The store may be of no help just now: then nobody is a stranger, and it is for later. */
+static void fail(struct device *device, struct http_request *request, const struct err *err)
+{
+	struct message *message = message_new(device, request);
+
+	if (message == NULL)
+		message_no_memory(request);
+	else
+		message_fail(message, err);
+}
+
+/* What the request shows, kept for the length of a chunked body. */
+static enum rc look_at(struct device *device, struct http_request *request, struct shown *shown,
+	struct err *err)
+{
+	enum rc rc = shown_read(device, request, false, shown, err);
+	struct held_connection *connection = credential_connection(request);
+
+	if (connection == NULL)
+		return err_set(err, RC_NO_MEMORY, "the connection's credential");
+	connection->is_good = rc == RC_OK && shown_refusal(device, shown) == REFUSAL_NONE;
+	return rc;
+}
+
+static bool is_plain_stranger(const struct http_request *request)
+{
+	return !http_request_is_tls(request) && !http_request_is_from_proxy(request);
 }
 
 bool device_before(struct http_request *request, void *ctx)
 {
+	static const char plain_text[] = "without TLS, and its sender is not one of [device] proxies";
 	struct device *device = ctx;
-	struct held_credential *held = NULL;
+	struct shown shown = {.refusal = REFUSAL_NONE};
+	char text[REFUSAL_TEXT_BYTES];
 	struct err err = {0};
+	enum refusal refusal;
 
+	if (is_plain_stranger(request)) {
+		turn_away(device, request, &shown, REFUSAL_PLAIN, plain_text);
+		return false;
+	}
 	if (!is_large(request) && !is_chunked(request))
 		return true;
-	if (credential_hold(device, request, &held, &err) != RC_OK)
-		held = NULL;
-	else if (is_chunked(request) || judge(device, held) == REFUSAL_NONE)
+	if (look_at(device, request, &shown, &err) != RC_OK) {
+		fail(device, request, &err);
+		return false;
+	}
+	refusal = shown_refusal(device, &shown);
+	if (is_chunked(request) || refusal == REFUSAL_NONE)
 		return true;
-	turn_away(device, request, held, &err);
+	(void)snprintf(text, sizeof(text), "a body of more than %d bytes was not taken%s%.128s",
+		STRANGER_BODY_BYTES_MAX, shown.text[0] == '\0' ? "" : "; ", shown.text);
+	turn_away(device, request, &shown, refusal, text);
 	return false;
 }

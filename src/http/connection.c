@@ -8,6 +8,22 @@
 
 enum { LEFT_OVER_BYTES_MAX = 1024 * 1024, LEFT_OVER_PIECE_BYTES = 65536 };
 
+static bool is_proxy(const struct http_listener *listener, const struct sockaddr *address)
+{
+	struct ip_address from;
+
+	return ip_address_of(address, &from) && networks_has(&listener->proxies, &from);
+}
+
+static bool find_cell(const struct http_listener *listener, const struct sockaddr *address,
+	size_t *cell_r)
+{
+	if (listener->gate == NULL)
+		return false;
+	*cell_r = GATE_CELL_SHARED;
+	return is_proxy(listener, address) || gate_cell(listener->gate, address, cell_r);
+}
+
 enum MHD_Result connection_is_welcome(void *cls, const struct sockaddr *address,
 	socklen_t address_len)
 {
@@ -21,7 +37,7 @@ enum MHD_Result connection_is_welcome(void *cls, const struct sockaddr *address,
 	if (atomic_load_explicit(&listener->is_quiescing, memory_order_relaxed) &&
 		!listener->params.is_passed)
 		return MHD_NO;
-	if (listener->gate == NULL || !gate_cell(listener->gate, address, &cell))
+	if (!find_cell(listener, address, &cell))
 		return MHD_YES;
 	away = gate_ask(listener->gate, cell, clock_monotonic_us(listener->params.clock));
 	if (away == HTTP_AWAY_COUNT)
@@ -82,8 +98,7 @@ static void begin_limits(struct connection *connection, const struct sockaddr *a
 {
 	struct http_listener *listener = connection->listener;
 
-	connection->is_in_gate =
-		listener->gate != NULL && gate_cell(listener->gate, address, &connection->cell);
+	connection->is_in_gate = find_cell(listener, address, &connection->cell);
 	if (connection->is_in_gate)
 		gate_enter(listener->gate, connection->cell);
 	deadline_watch(&connection->deadline, listener->deadlines, connection->fd);
@@ -108,6 +123,7 @@ static struct connection *connection_new(struct http_listener *listener, struct 
 	connection->fd = info->connect_fd;
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	socket_peer_text(connection->fd, info == NULL ? NULL : info->client_addr, connection->peer);
+	connection->is_from_proxy = is_proxy(listener, info == NULL ? NULL : info->client_addr);
 	begin_limits(connection, info == NULL ? NULL : info->client_addr);
 	if (listener->tls != NULL)
 		begin_tls(connection);

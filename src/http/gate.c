@@ -31,7 +31,7 @@ struct gate {
 	int64_t second;
 	uint32_t cells_now; /* that asked in this second, and in the one before */
 	uint32_t cells_before;
-	struct cell cells[GATE_CELLS];
+	struct cell cells[GATE_CELLS + 1];
 };
 
 enum rc gate_new(const struct gate_limits *limits, struct gate **gate_r, struct err *err)
@@ -139,10 +139,12 @@ static bool has_share(const struct gate *gate, const struct cell *cell, int64_t 
 static enum http_away judge(const struct gate *gate, const struct cell *cell, int64_t now_ns)
 {
 	const struct gate_limits *limits = &gate->limits;
+	bool is_one = cell != &gate->cells[GATE_CELL_SHARED];
 
-	if (limits->connections_per_address > 0 && cell->connections >= limits->connections_per_address)
+	if (is_one && limits->connections_per_address > 0 &&
+		cell->connections >= limits->connections_per_address)
 		return HTTP_AWAY_CONNECTIONS_PER_ADDRESS;
-	if (is_empty(&cell->handshakes, limits->per_address_per_s, now_ns))
+	if (is_one && is_empty(&cell->handshakes, limits->per_address_per_s, now_ns))
 		return HTTP_AWAY_HANDSHAKES_PER_ADDRESS;
 	if (is_empty(&gate->handshakes, limits->per_s, now_ns) && !has_share(gate, cell, now_ns))
 		return HTTP_AWAY_HANDSHAKES;

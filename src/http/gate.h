@@ -26,6 +26,9 @@ struct gate_limits {
 	unsigned per_address_per_s;
 };
 
+/* The cell of those who stand for many: only what is for all together limits them. */
+enum { GATE_CELL_SHARED = GATE_CELLS };
+
 struct gate;
 
 enum rc gate_new(const struct gate_limits *limits, struct gate **gate_r, struct err *err) MUST_USE;

@@ -155,6 +155,9 @@ static enum rc copy_params(struct http_listener *listener,
 {
 	listener->params = *params;
 	listener->params.tls = NULL; /* loaded, not kept */
+	listener->params.proxies = NULL;
+	if (params->proxies != NULL)
+		listener->proxies = *params->proxies;
 	if (params->clock == NULL)
 		listener->params.clock = clock_system();
 	listener->name = strdup(params->name);

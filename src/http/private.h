@@ -84,6 +84,7 @@ struct connection {
 	struct deadline deadline;
 	size_t cell; /* of the gate */
 	bool is_in_gate;
+	bool is_from_proxy;
 	unsigned refusals; /* in a row */
 	int fd;
 	void *state;
@@ -100,6 +101,7 @@ struct http_listener {
 	struct tls *tls;                   /* NULL: plain */
 	struct handshake_waiters *waiters; /* NULL: plain */
 	struct gate *gate;                 /* NULL: no limits */
+	struct networks proxies;
 	struct deadlines *deadlines;
 	struct away away;
 	char *name;

@@ -167,7 +167,7 @@ static bool add_header(const struct http_request *request, struct MHD_Response *
 
 /*
  * Who is refused again and again pays for a new handshake, which has a rate and waits for its turn: a request has
- * neither. A device that is served is never refused so often in a row.
+ * neither. A device that is served is never refused so often in a row. A proxy speaks for many.
  */
 static bool is_refused_for_good(struct connection *connection, unsigned status)
 {
@@ -175,7 +175,8 @@ static bool is_refused_for_good(struct connection *connection, unsigned status)
 		status == MHD_HTTP_METHOD_NOT_ALLOWED;
 
 	connection->refusals = is_refusal ? connection->refusals + 1 : 0;
-	return connection->listener->tls != NULL && connection->refusals >= REFUSALS_MAX;
+	return connection->listener->tls != NULL && !connection->is_from_proxy &&
+		connection->refusals >= REFUSALS_MAX;
 }
 
 static bool add_headers(struct http_request *request, struct MHD_Response *response)

@@ -2,6 +2,7 @@
 #include "private.h"
 
 #include <string.h>
+#include <strings.h>
 
 static void drop_body(struct http_request *request)
 {
@@ -265,6 +266,31 @@ const char *http_request_header(const struct http_request *request, const char *
 	return MHD_lookup_connection_value(request->connection->mhd, MHD_HEADER_KIND, name);
 }
 
+struct header_visit {
+	const char *name;
+	void (*visit)(void *ctx, const char *value);
+	void *ctx;
+};
+
+static enum MHD_Result visit_header(void *cls, enum MHD_ValueKind kind, const char *key,
+	const char *value)
+{
+	const struct header_visit *visit = cls;
+
+	(void)kind;
+	if (strcasecmp(key, visit->name) == 0)
+		visit->visit(visit->ctx, value == NULL ? "" : value);
+	return MHD_YES;
+}
+
+void http_request_each_header(const struct http_request *request, const char *name,
+	void (*visit)(void *ctx, const char *value), void *ctx)
+{
+	struct header_visit each = {.name = name, .visit = visit, .ctx = ctx};
+
+	(void)MHD_get_connection_values(request->connection->mhd, MHD_HEADER_KIND, visit_header, &each);
+}
+
 const char *http_request_query(const struct http_request *request, const char *name)
 {
 	const char *at = (const char *)request->query.ptr;
@@ -311,6 +337,16 @@ struct arena *http_request_arena(struct http_request *request)
 const char *http_request_peer(const struct http_request *request)
 {
 	return request->connection->peer;
+}
+
+bool http_request_is_from_proxy(const struct http_request *request)
+{
+	return request->connection->is_from_proxy;
+}
+
+bool http_request_is_tls(const struct http_request *request)
+{
+	return request->connection->listener->tls != NULL;
 }
 
 int64_t http_request_started_us(const struct http_request *request)

@@ -15,9 +15,16 @@ static const struct refusal_row rows[REFUSAL_COUNT] = {
 	[REFUSAL_NOT_OFFERED] = {"not_offered", 400,
 		"This server does not offer that service yet. Leave it out of the enrollment profile's "
 		"ServerCapabilities."},
+	[REFUSAL_BAD_SIGNATURE] = {"bad_signature", 400,
+		"The header Mdm-Signature is not the device's signature of this very body, as the text says. Look "
+		"at what stands in between and changes bodies; if it is the time of signing, compare the clocks."},
 	[REFUSAL_NO_CERTIFICATE] = {"no_certificate", 403,
-		"The sender showed no client certificate. Check that the enrollment profile has an identity "
-		"(`pomonactl identity issue` makes one) and that no proxy ends TLS in between."},
+		"The sender showed no certificate. Check that the enrollment profile has an identity "
+		"(`pomonactl identity issue` makes one). If a proxy ends TLS in between, have it pass the "
+		"certificate on in a header, and list its address as `proxies` in the conf."},
+	[REFUSAL_PLAIN] = {"plain", 403,
+		"The message came to the plain listener from an address that is no listed proxy. If it is your "
+		"proxy, list it as `proxies` in the conf; devices themselves need the TLS listener."},
 	[REFUSAL_CERTIFICATE_GARBLED] = {"certificate_garbled", 403,
 		"What was shown is no X.509 certificate. Look at the proxy or program in between; issue a "
 		"fresh one with `pomonactl identity issue`."},

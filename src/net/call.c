@@ -85,6 +85,8 @@ static enum rc set_headers(struct net_client *client, const struct net_call *cal
 	buf_fini(&line);
 	if (rc == RC_OK)
 		rc = add_header(client, "Expect:"); /* else curl waits a second before a large body */
+	if (rc == RC_OK && call->header != NULL)
+		rc = add_header(client, call->header);
 	if (rc == RC_OK && curl_easy_setopt(client->easy, CURLOPT_HTTPHEADER, client->headers) != CURLE_OK)
 		rc = RC_NO_MEMORY;
 	return rc == RC_OK ? RC_OK : err_set(err, rc, "call: headers");

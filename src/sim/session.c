@@ -7,6 +7,7 @@
 #include "pomona/base/clock.h"
 #include "pomona/json/json.h"
 #include "session_life.h"
+#include "signature.h"
 
 enum {
 	BACKOFF_FIRST_MS = 1000,
@@ -87,13 +88,15 @@ static void end_visit(struct session *session)
 
 static enum rc client_make(struct session *session, struct err *err)
 {
-	const struct net_client_params params = {.base_url = session->sim->options->url,
+	struct net_client_params params = {.base_url = session->sim->options->url,
 		.ca_pem = buf_slice(&session->sim->ca_pem),
-		.cert_pem = buf_slice(&session->device.cert_pem),
-		.key_pem = buf_slice(&session->device.key_pem),
 		.timeout_ms = CALL_TIMEOUT_MS,
 		.response_bytes_max = UNSENT_BYTES_MAX};
 
+	if (!session->sim->options->is_signing) {
+		params.cert_pem = buf_slice(&session->device.cert_pem);
+		params.key_pem = buf_slice(&session->device.key_pem);
+	}
 	net_client_free(&session->client);
 	return net_client_new(session->sim->loop, &params, &session->client, err);
 }
@@ -387,15 +390,21 @@ static void send_message(struct session *session)
 		.content_type = session->step->content_type,
 		.done = on_reply,
 		.ctx = session};
-	struct buf message;
+	struct buf message, signature;
 	struct err err = {0};
 	enum rc rc;
 
 	buf_init(&message, UNSENT_BYTES_MAX);
+	buf_init(&signature, SIGNATURE_LINE_BYTES_MAX);
 	rc = session->step->make(&session->device, session->channel, &message, &err);
 	call.body = buf_slice(&message);
+	if (rc == RC_OK && session->sim->options->is_signing) {
+		rc = signature_write(&session->device, call.body, &signature, &err);
+		call.header = rc == RC_OK ? buf_cstr(&signature) : NULL;
+	}
 	if (rc == RC_OK)
 		rc = net_client_call(session->client, &call, &err);
+	buf_fini(&signature);
 	buf_fini(&message);
 	session->is_calling = rc == RC_OK;
 	if (session->step == &poll)

@@ -47,7 +47,8 @@ void api_error_body(struct http_request *request, unsigned status, const char *t
 /* What status shows of the listeners: borrowed; NULL: none. Set before the listeners start to be
  * asked. */
 void api_set_listeners(struct api *api, const struct http_listener *device,
-	const struct http_listener *admin, const struct http_listener *socket);
+	const struct http_listener *plain, const struct http_listener *admin,
+	const struct http_listener *socket);
 /* The server's TLS leaf, for its expiry in status; again after every reload. */
 void api_set_tls_facts(struct api *api, const struct cert_facts *facts);
 /* From the next request on. */

@@ -40,7 +40,11 @@ enum {
 	CONFIG_STATE_DIR_UNWANTED = 0007,
 };
 
-enum { CONFIG_FILE_BYTES_MAX = 1048576, CONFIG_LINE_BYTES_MAX = 4096 };
+enum {
+	CONFIG_FILE_BYTES_MAX = 1048576,
+	CONFIG_LINE_BYTES_MAX = 4096,
+	CONFIG_HEADER_BYTES_MAX = 63
+};
 
 /*
  * Strings are owned and never NULL. Paths are absolute: a relative one was joined to the conf
@@ -63,6 +67,7 @@ struct config {
 	} server;
 	struct {
 		char *listen;          /* [device] host:port, [v6]:port */
+		char *listen_plain;    /* as `listen`, without TLS; empty: none */
 		char *tls_certificate; /* PEM, leaf first */
 		char *tls_key;
 		int64_t tls_renew_days; /* one of our own root, before its end; 0: never */
@@ -78,6 +83,10 @@ struct config {
 		int64_t checkin_bytes_max;
 		int64_t result_bytes_max;
 		int64_t body_bytes_total_max; /* all bodies under way; at least result_bytes_max */
+		char *proxies;                /* see networks_parse(); empty: none */
+		enum config_switch identity_tls, identity_signature;
+		char *identity_header;  /* the header in which a proxy passes a certificate on; empty: none */
+		int64_t signing_skew_s; /* 0: the time of a signature is not looked at */
 		enum config_unknown_device unknown_device;
 		int64_t unenroll_fuse; /* automatic unenrollments an hour */
 		enum config_user_authenticate user_authenticate;
@@ -136,6 +145,8 @@ enum config_type {
 	CONFIG_TYPE_CHOICE,
 	CONFIG_TYPE_HOSTNAME, /* a DNS name or an IP address */
 	CONFIG_TYPE_ADDRESS,  /* host:port or [v6]:port; port 0 lets the kernel choose */
+	CONFIG_TYPE_NETWORKS, /* see networks_parse() */
+	CONFIG_TYPE_HEADER,   /* the name of an HTTP header */
 	CONFIG_TYPE_COUNT
 };
 

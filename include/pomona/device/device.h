@@ -19,8 +19,21 @@
 
 struct device;
 
+enum { DEVICE_HEADER_BYTES = 64 }; /* with the zero */
+
+/*
+ * Who sends a message is established in this order: the TLS certificate, Mdm-Signature, and from a proxy of the
+ * listener a header with the certificate. The first that is there decides, good or bad.
+ */
+struct device_identity_settings {
+	bool is_tls, is_signature;
+	char header[DEVICE_HEADER_BYTES]; /* "": none */
+	int64_t signing_skew_s;           /* 0: the time of signing is not looked at */
+};
+
 struct device_settings { /* may change while serving */
 	struct checkin_policy policy;
+	struct device_identity_settings identity;
 	size_t checkin_bytes_max;
 	size_t result_bytes_max;
 };
@@ -30,6 +43,7 @@ struct device_params {
 	const struct clock *clock;
 	struct push *push;   /* borrowed as the store; told of each contact. NULL: nobody is woken */
 	struct trust *trust; /* a reference of its own is taken */
+	const struct networks *proxies; /* copied; NULL: none. The listeners' too */
 	struct device_settings settings;
 };
 
@@ -37,7 +51,7 @@ enum rc device_new(const struct device_params *params, struct device **device_r,
 	MUST_USE;
 /* The routes of the device listener; their ctx is the struct device. */
 const struct http_route *device_routes(size_t *count_r);
-/* Their `before`: strangers send small bodies only. */
+/* Their `before`: strangers send small bodies only, and without TLS a proxy alone sends any. */
 bool device_before(struct http_request *request, void *device);
 void device_set_settings(struct device *device, const struct device_settings *settings);
 /* Takes a reference. Connections that are open are judged again at their next message. */

@@ -19,6 +19,7 @@
 #include "pomona/base/buf.h"
 #include "pomona/base/clock.h"
 #include "pomona/base/err.h"
+#include "pomona/base/network.h"
 
 enum {
 	HTTP_PATH_PARAMS_MAX = 4,
@@ -82,6 +83,11 @@ struct http_listener_params {
 		struct buf *body, const char **content_type_r);
 	unsigned threads;         /* 0: one a core */
 	unsigned connections_max; /* those past it wait in the backlog */
+	/*
+	 * Copied; NULL: none. Their addresses stand for many clients: no limit for each address holds them, and a
+	 * request that came from one is marked (http_request_is_from_proxy()).
+	 */
+	const struct networks *proxies;
 	/* Of TCP listeners; 0: no limit. An IPv6 address counts by its /64. Those past it are closed at once. */
 	unsigned connections_per_address;
 	unsigned handshakes_per_s; /* connections that are taken; a second's worth may come at once */
@@ -150,6 +156,9 @@ const struct http_route *http_request_route(const struct http_request *request);
 const char *http_request_id(const struct http_request *request);
 /* NULL where it was not sent. */
 const char *http_request_header(const struct http_request *request, const char *name);
+/* Each time that it was sent, in that order. */
+void http_request_each_header(const struct http_request *request, const char *name,
+	void (*visit)(void *ctx, const char *value), void *ctx);
 /* Percent-decoded; NULL where it was not sent. `+` stays `+`. */
 const char *http_request_query(const struct http_request *request, const char *name);
 /* The segment that "{name}" stood for, decoded. */
@@ -160,6 +169,10 @@ void http_request_wipe_body(struct http_request *request);
 struct arena *http_request_arena(struct http_request *request);
 /* "192.0.2.1:50000", "[2001:db8::1]:50000", or "unix:<uid>" over a Unix socket. */
 const char *http_request_peer(const struct http_request *request);
+/* Is the peer one of the listener's proxies? */
+bool http_request_is_from_proxy(const struct http_request *request);
+/* Did it come over TLS of ours? */
+bool http_request_is_tls(const struct http_request *request);
 /* Monotonic microseconds when the head had been read. */
 int64_t http_request_started_us(const struct http_request *request);
 

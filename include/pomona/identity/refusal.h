@@ -20,7 +20,9 @@ enum refusal {
 	REFUSAL_NONE,
 	REFUSAL_BAD_MESSAGE,    /* 400: not a plist, wrong type, missing key, unknown MessageType ... */
 	REFUSAL_NOT_OFFERED,    /* 400: DeclarativeManagement, GetToken: not offered */
+	REFUSAL_BAD_SIGNATURE,  /* 400: Mdm-Signature */
 	REFUSAL_NO_CERTIFICATE, /* 403, as all that follow until said otherwise */
+	REFUSAL_PLAIN,          /* without TLS, and not from a proxy */
 	REFUSAL_CERTIFICATE_GARBLED,
 	REFUSAL_NOT_CHAINED,
 	REFUSAL_EXPIRED,
@@ -49,7 +51,7 @@ const char *refusal_name(enum refusal refusal);   /* "pinned_to_another": logs, 
 const char *refusal_remedy(enum refusal refusal); /* what to do next, one or two sentences */
 unsigned refusal_http_status(enum refusal refusal);
 
-enum { REFUSAL_LOG_ROWS = 1000, REFUSAL_TEXT_BYTES = 256 };
+enum { REFUSAL_LOG_ROWS = 1000, REFUSAL_TEXT_BYTES = 256, REFUSAL_PEER_BYTES = 128 };
 
 /* The latest refused messages. */
 struct refusal_log;
@@ -61,7 +63,7 @@ struct refusal_entry {
 	char cert_subject[CERT_NAME_BYTES];
 	char claimed_id[ENROLLMENT_ID_BYTES_MAX + 1]; /* "" where the message could not be read */
 	char message[64];                             /* "Authenticate", "Idle", ... or "" */
-	char peer[64];                                /* address */
+	char peer[REFUSAL_PEER_BYTES];                /* address, "192.0.2.1 via 10.0.0.1:5000" */
 	char text[REFUSAL_TEXT_BYTES];                /* what exactly, e.g. which key of the message */
 };
 

@@ -87,6 +87,7 @@ struct net_call {
 	const char *method;
 	const char *path;         /* with its query, encoded; behind base_url */
 	const char *content_type; /* NULL: none */
+	const char *header;       /* one more, "Name: value"; copied; NULL: none */
 	struct slice body;        /* copied */
 	void (*done)(void *ctx, const struct net_reply *reply);
 	/*

@@ -209,6 +209,10 @@ class Server:
         return int(self._listening["device"].rsplit(":", 1)[1])
 
     @property
+    def plain_port(self):
+        return int(self._listening["device_plain"].rsplit(":", 1)[1])
+
+    @property
     def admin_port(self):
         return int(self._listening["admin"].rsplit(":", 1)[1])
 

@@ -109,10 +109,10 @@ def curl(server, *words, **options):
 def test_systemds_own_tool_passes_the_listeners_by_name(make_server, tmp_path):
     """curl and Python's ssl come while nobody runs yet: the first of them starts pomonad, and all are answered."""
     server = make_server({"admin.listen": "", "admin.socket": ""})
-    device, admin, path = free_port(), free_port(), tmp_path / "passed.sock"
+    device, admin, plain, path = free_port(), free_port(), free_port(), tmp_path / "passed.sock"
     process = subprocess.Popen(
         ["systemd-socket-activate", f"--listen=127.0.0.1:{device}", f"--listen=127.0.0.1:{admin}", f"--listen={path}",
-         "--fdname=device:admin:admin-unix", "--", str(BIN / "pomonad"), "-c", str(server.conf_path)],
+         f"--listen=127.0.0.1:{plain}", "--fdname=device:admin:admin-unix:device-plain", "--", str(BIN / "pomonad"), "-c", str(server.conf_path)],
         stderr=subprocess.PIPE, text=True)
     try:
         wait_until(path.exists, "the tool listens")
@@ -125,6 +125,7 @@ def test_systemds_own_tool_passes_the_listeners_by_name(make_server, tmp_path):
         assert connection.getresponse().status == 405
         connection.close()
         assert curl(server, f"http://127.0.0.1:{admin}/readyz").returncode == 0
+        assert curl(server, f"http://127.0.0.1:{plain}/crl", "-o", os.devnull, "-f").returncode == 0
         over_unix = UnixConnection(path)
         over_unix.request("GET", "/api/v1/status")
         listeners = Reply(over_unix.getresponse()).json()["listeners"]

@@ -9,6 +9,8 @@ void key_kind_append(const struct config_key *key, struct buf *out)
 		[CONFIG_TYPE_CREDENTIAL] = "path or credential:NAME",
 		[CONFIG_TYPE_HOSTNAME] = "DNS name or IP address",
 		[CONFIG_TYPE_ADDRESS] = "host:port or [IPv6 address]:port",
+		[CONFIG_TYPE_NETWORKS] = "IP addresses or networks, with commas or spaces between",
+		[CONFIG_TYPE_HEADER] = "header name",
 	};
 
 	if (key->type == CONFIG_TYPE_INTEGER)

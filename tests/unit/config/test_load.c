@@ -15,6 +15,8 @@
 enum { FAULTS_BYTES = 65536 };
 
 /* What is required, on lines 1 to 6. */
+#define NO_IDENTITY \
+	"x.conf:7: [device] identity_tls: want it on, or identity_signature, or identity_header with proxies\n"
 #define REQUIRED \
 	"[server]\nhostname = mdm.example.com\nstate_dir = /state\n" \
 	"[device]\ntls_certificate = tls.crt\ntls_key = tls.key\n"
@@ -46,6 +48,12 @@ static void what_is_not_set_has_its_default(void **state)
 	assert_int_equal(config->server.last_seen_flush_s, 15);
 	assert_int_equal(config->server.drain_s, 10);
 	assert_string_equal(config->device.listen, "0.0.0.0:8443");
+	assert_string_equal(config->device.listen_plain, "");
+	assert_string_equal(config->device.proxies, "");
+	assert_int_equal(config->device.identity_tls, CONFIG_ON);
+	assert_int_equal(config->device.identity_signature, CONFIG_ON);
+	assert_string_equal(config->device.identity_header, "Client-Cert");
+	assert_int_equal(config->device.signing_skew_s, 0);
 	assert_string_equal(config->device.tls_certificate, "/etc/pomona/tls.crt");
 	assert_int_equal(config->device.threads, 0);
 	assert_int_equal(config->device.connections_max, 20000);
@@ -181,6 +189,9 @@ static void each_broken_line_is_named_with_its_rule(void **state)
 			"x.conf:9: [push] retry_max_s: want at least retry_first_s, which is 10\n"},
 		{REQUIRED "[push]\nretry_first_s = 21601\n[admin]\n",
 			"x.conf:9: [push] retry_max_s: want at least retry_first_s, which is 21601\n"},
+		{REQUIRED "identity_tls = off\nidentity_signature = off\n", NO_IDENTITY},
+		{REQUIRED "identity_tls = off\nidentity_signature = off\nproxies = ::1\nidentity_header =\n",
+			NO_IDENTITY},
 		{REQUIRED "[push]\nserver = apns.example:0\n",
 			"x.conf:8: [push] server: apns.example:0: want a port from 1 to 65535\n"},
 		{REQUIRED "[push]\nserver = apns.example\n",
@@ -206,6 +217,7 @@ static void each_broken_line_is_named_with_its_rule(void **state)
 static void what_must_fit_together_may_be_equal(void **state)
 {
 	static const char text[] = REQUIRED
+		"identity_tls = off\nidentity_signature = off\nproxies = ::1\n"
 		"result_bytes_max = 5000\nbody_bytes_total_max = 5000\n"
 		"[push]\nretry_first_s = 10\nretry_max_s = 10\n"
 		"server = [2001:db8::1]:1\nca_file = ca.pem\n"

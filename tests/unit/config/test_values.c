@@ -127,6 +127,38 @@ static void each_number_of_waking_is_held_to_its_range(void **state)
 		hold("push", keys[i].name, keys[i].cases, COUNT_OF(keys[i].cases));
 }
 
+static void proxies_are_addresses_and_networks(void **state)
+{
+	static const struct value_case cases[] = {
+		{"", true},
+		{"127.0.0.1", true},
+		{"10.0.0.0/8, 2001:db8::/32 ::1", true},
+		{"10.0.0.1/8", false},
+		{"0.0.0.0/0", false},
+		{"proxy.example.com", false},
+		{"127.0.0.1:80", false},
+	};
+
+	(void)state;
+	hold("device", "proxies", cases, COUNT_OF(cases));
+}
+
+static void a_header_is_a_name_of_plain_characters(void **state)
+{
+	static const struct value_case cases[] = {
+		{"", true},
+		{"X-SSL_Client-Cert2", true},
+		{LABEL_63, true},
+		{LABEL_63 "g", false},
+		{"Client-Cert:", false},
+		{"Client Cert", false},
+		{"M\xC3\xBCnchen", false},
+	};
+
+	(void)state;
+	hold("device", "identity_header", cases, COUNT_OF(cases));
+}
+
 static void a_hostname_is_a_name_or_an_address_without_a_port(void **state)
 {
 	static const struct value_case cases[] = {
@@ -200,6 +232,8 @@ static void the_words_of_a_choice_stand_in_the_order_of_its_enum(void **state)
 		{"server", "log_level", "debug", LOG_LEVEL_DEBUG},
 		{"device", "unknown_device", "refuse", CONFIG_UNKNOWN_REFUSE},
 		{"device", "unknown_device", "unenroll", CONFIG_UNKNOWN_UNENROLL},
+		{"device", "identity_tls", "on", CONFIG_ON},
+		{"device", "identity_tls", "off", CONFIG_OFF},
 		{"device", "user_authenticate", "gone", CONFIG_USER_GONE},
 		{"device", "user_authenticate", "empty_challenge", CONFIG_USER_EMPTY_CHALLENGE},
 		{"push", "priority", "10", CONFIG_PUSH_PRIORITY_10},
@@ -379,6 +413,8 @@ int main(void)
 		cmocka_unit_test(an_address_is_a_host_and_a_port),
 		cmocka_unit_test(an_address_is_split_into_its_parts),
 		cmocka_unit_test(each_number_of_waking_is_held_to_its_range),
+		cmocka_unit_test(proxies_are_addresses_and_networks),
+		cmocka_unit_test(a_header_is_a_name_of_plain_characters),
 		cmocka_unit_test(a_hostname_is_a_name_or_an_address_without_a_port),
 		cmocka_unit_test(an_integer_is_held_to_its_range),
 		cmocka_unit_test(a_choice_is_one_of_its_words),

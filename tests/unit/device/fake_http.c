@@ -24,8 +24,25 @@ const char *http_request_id(const struct http_request *request)
 
 const char *http_request_peer(const struct http_request *request)
 {
-	(void)request;
-	return "192.0.2.1:5000";
+	return request->peer == NULL ? "192.0.2.1:5000" : request->peer;
+}
+
+bool http_request_is_from_proxy(const struct http_request *request)
+{
+	return request->is_from_proxy;
+}
+
+bool http_request_is_tls(const struct http_request *request)
+{
+	return !request->is_plain;
+}
+
+void http_request_each_header(const struct http_request *request, const char *name,
+	void (*visit)(void *ctx, const char *value), void *ctx)
+{
+	for (size_t i = 0; i < FAKE_HEADERS_MAX && request->headers[i].name != NULL; i++)
+		if (strcasecmp(request->headers[i].name, name) == 0)
+			visit(ctx, request->headers[i].value);
 }
 
 int64_t http_request_started_us(const struct http_request *request)
@@ -40,7 +57,12 @@ const char *http_request_header(const struct http_request *request, const char *
 		return request->content_type;
 	if (strcasecmp(name, "Transfer-Encoding") == 0)
 		return request->is_chunked ? "chunked" : NULL;
-	return strcasecmp(name, "Content-Length") == 0 ? request->content_length : NULL;
+	if (strcasecmp(name, "Content-Length") == 0)
+		return request->content_length;
+	for (size_t i = 0; i < FAKE_HEADERS_MAX && request->headers[i].name != NULL; i++)
+		if (strcasecmp(request->headers[i].name, name) == 0)
+			return request->headers[i].value;
+	return NULL;
 }
 
 struct slice http_request_body(const struct http_request *request)

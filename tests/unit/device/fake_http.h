@@ -9,6 +9,8 @@
 
 #include "pomona/http/http.h"
 
+enum { FAKE_HEADERS_MAX = 4 };
+
 struct fake_connection {
 	struct slice certs[HTTP_PEER_CERTS_MAX];
 	size_t cert_count;
@@ -22,6 +24,11 @@ struct http_request {
 	const char *content_type, *content_length; /* NULL: not sent */
 	struct slice body;
 	struct arena *arena;
+	struct {
+		const char *name, *value;
+	} headers[FAKE_HEADERS_MAX]; /* besides those that have a member */
+	const char *peer;            /* NULL: "192.0.2.1:5000" */
+	bool is_plain, is_from_proxy;
 	bool is_chunked;
 	bool is_deferred, is_resumed, is_replied;
 	unsigned status;

@@ -4,7 +4,8 @@
 
 /*
  * The rooms below device/ as the test wants them: what is read, judged and decided is set here, and
- * what was asked is counted. Threading: the test's.
+ * what was asked is counted. A signature is "CERTIFICATE|BODY|TIME", with no TIME where it has none, and a
+ * certificate in a header "(CERTIFICATE)"; all else is malformed. Threading: the test's.
  */
 
 #include "pomona/base/clock.h"
@@ -19,6 +20,8 @@ struct fake_rooms {
 	enum result_status status;
 	enum cert_verdict verdict; /* of trust_judge() */
 	int judged, named;         /* calls of trust_judge() and cert_read_facts() */
+	int verified;              /* calls of message_signature_verify() */
+	size_t chain_count;        /* of the latest trust_judge() */
 	bool is_identity_known;
 	struct identity identity;
 	int recorded; /* calls of identity_record() */

@@ -89,7 +89,9 @@ static int setup(void **state)
 		.clock = &fake_clock,
 		.push = next_push,
 		.trust = fake_trust('a'),
-		.settings = {.checkin_bytes_max = CHECKIN_MAX, .result_bytes_max = RESULT_MAX},
+		.settings = {.identity.is_tls = true,
+			.checkin_bytes_max = CHECKIN_MAX,
+			.result_bytes_max = RESULT_MAX},
 	};
 	struct err err = {0};
 
@@ -174,7 +176,9 @@ static void the_content_type_tells_how_long_a_body_may_be(void **state)
 		{"/mdm", "text/plain", CHECKIN_MAX},
 		{"/mdm", NULL, CHECKIN_MAX},
 	};
-	struct device_settings settings = {.checkin_bytes_max = 5, .result_bytes_max = 6};
+	struct device_settings settings = {.identity.is_tls = true,
+		.checkin_bytes_max = 5,
+		.result_bytes_max = 6};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -220,7 +224,8 @@ static void a_stranger_is_refused_before_a_large_body(void **state)
 		{NULL, CERT_NOT_CHAINED, false, 65536},
 		{NULL, CERT_GOOD, false, LARGE_MAX},
 	};
-	const struct device_settings settings = {.checkin_bytes_max = LARGE_MAX,
+	const struct device_settings settings = {.identity.is_tls = true,
+		.checkin_bytes_max = LARGE_MAX,
 		.result_bytes_max = LARGE_MAX};
 
 	(void)state;

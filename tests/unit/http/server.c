@@ -96,6 +96,24 @@ static void header(struct http_request *request, void *ctx)
 	reply_text(request, http_request_header(request, "x-test"));
 }
 
+static void append_value(void *ctx, const char *value)
+{
+	buf_printf(ctx, "[%s]", value);
+}
+
+/* Who it comes from, and all of a header that may come often. */
+static void origin(struct http_request *request, void *ctx)
+{
+	struct buf body;
+
+	(void)ctx;
+	buf_init(&body, TEXT_BYTES_MAX);
+	buf_printf(&body, "%s %s ", http_request_is_from_proxy(request) ? "proxy" : "stranger",
+		http_request_is_tls(request) ? "tls" : "plain");
+	http_request_each_header(request, "x-test", append_value, &body);
+	http_reply(request, 200, "text/plain", &body);
+}
+
 static void about(struct http_request *request, void *ctx)
 {
 	struct buf body;
@@ -285,6 +303,8 @@ static const struct http_route ROUTES[] = {
 	{"PUT", "/things/{id}/parts/{part}", big_max, length, 0},
 	{"GET", "/query", NULL, query, 0},
 	{"GET", "/header", NULL, header, 0},
+	{"GET", "/origin", NULL, origin, 0},
+	{"GET", "/origin", NULL, header, 0},
 	{"GET", "/about", NULL, about, 7},
 	{"GET", "/headers", NULL, headers, 0},
 	{"GET", "/too-long", NULL, too_long, 0},

@@ -169,6 +169,18 @@ static void all_addresses_together_have_a_rate_too(void **state)
 	assert_int_equal(gate_ask(gate, 10, NOW_US + S_US / 10), HTTP_AWAY_COUNT);
 }
 
+static void who_stands_for_many_is_held_by_what_is_for_all_alone(void **state)
+{
+	(void)state;
+	open_gate((struct gate_limits){.connections_per_address = 1, .per_s = 10, .per_address_per_s = 1});
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(gate_ask(gate, GATE_CELL_SHARED, NOW_US), HTTP_AWAY_COUNT);
+		gate_enter(gate, GATE_CELL_SHARED);
+	}
+	assert_int_equal(gate_ask(gate, GATE_CELL_SHARED, NOW_US), HTTP_AWAY_HANDSHAKES);
+	gate_leave(gate, GATE_CELL_SHARED);
+}
+
 static void who_is_turned_away_takes_nothing_from_others(void **state)
 {
 	(void)state;
@@ -226,6 +238,7 @@ int main(void)
 		cmocka_unit_test_teardown(an_address_has_its_connections_and_not_one_more, close_gate),
 		cmocka_unit_test_teardown(a_seconds_worth_comes_at_once_and_no_more, close_gate),
 		cmocka_unit_test_teardown(all_addresses_together_have_a_rate_too, close_gate),
+		cmocka_unit_test_teardown(who_stands_for_many_is_held_by_what_is_for_all_alone, close_gate),
 		cmocka_unit_test_teardown(who_is_turned_away_takes_nothing_from_others, close_gate),
 		cmocka_unit_test_teardown(a_flood_leaves_every_other_address_its_share, close_gate),
 		cmocka_unit_test_teardown(a_flood_from_more_addresses_than_the_rate_has_no_share, close_gate),

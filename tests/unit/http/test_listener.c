@@ -253,6 +253,38 @@ static void a_header_is_found_in_any_case(void **state)
 	expect(200, "(none)");
 }
 
+static void a_header_that_comes_often_is_told_each_time(void **state)
+{
+	(void)state;
+	send_head(
+		"GET /origin HTTP/1.1\r\nHost: test\r\nX-TEST: a, b\r\nx-test:\r\nX-Test2: no\r\n"
+		"X-Test: c\r\n\r\n");
+	expect(200, "stranger plain [a, b][][c]");
+	send_head("GET /origin HTTP/1.1\r\nHost: test\r\n\r\n");
+	expect(200, "stranger plain ");
+}
+
+static void a_proxy_is_known_by_its_address_and_has_no_limit_of_its_own(void **state)
+{
+	static struct client clients[3];
+	struct http_listener_params params = {.connections_per_address = 1};
+	struct networks proxies;
+	struct server *behind;
+
+	(void)state;
+	assert_int_equal(networks_parse(slice_of_str("10.0.0.1, 127.0.0.0/8"), &proxies, NULL), RC_OK);
+	params.proxies = &proxies;
+	behind = server_start(&params);
+	memset(&proxies, 0, sizeof(proxies)); /* it has a copy */
+	for (size_t i = 0; i < COUNT_OF(clients); i++) {
+		client_connect(&clients[i], server_port(behind));
+		assert_string_equal(client_ask(&clients[i], "GET", "/origin").body, "proxy plain ");
+	}
+	for (size_t i = 0; i < COUNT_OF(clients); i++)
+		client_close(&clients[i]);
+	server_stop(&behind);
+}
+
 static void a_content_type_is_told_without_parameters(void **state)
 {
 	static const struct {
@@ -792,6 +824,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_is_sent_whole_and_closed, start, stop),
 		cmocka_unit_test_setup_teardown(a_request_tells_about_itself, start, stop),
 		cmocka_unit_test_setup_teardown(a_header_is_found_in_any_case, start, stop),
+		cmocka_unit_test_setup_teardown(a_header_that_comes_often_is_told_each_time, start, stop),
+		cmocka_unit_test_setup_teardown(a_proxy_is_known_by_its_address_and_has_no_limit_of_its_own,
+			start, stop),
 		cmocka_unit_test_setup_teardown(a_content_type_is_told_without_parameters, start, stop),
 		cmocka_unit_test_setup_teardown(who_may_not_ask_is_told_so_before_the_body, start, stop),
 		cmocka_unit_test_setup_teardown(a_declared_body_is_bounded_before_it_comes, start, stop),

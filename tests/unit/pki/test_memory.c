@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <openssl/cms.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -12,6 +13,9 @@
 
 #include "forge.h"
 #include "pomona/pki/authority.h"
+#include "pomona/base/codec.h"
+#include "pomona/pki/cert_header.h"
+#include "pomona/pki/message_signature.h"
 #include "pomona/pki/push_cert.h"
 #include "pomona/pki/seal.h"
 #include "pomona/pki/trust.h"
@@ -239,6 +243,85 @@ static void short_memory_leaves_no_half_push_certificate(void **state)
 	forge_free(&push_pem);
 }
 
+static struct buf signature_text;
+
+static void make_signature(unsigned flags)
+{
+	BIO *bio = BIO_new_mem_buf("body", 4);
+	CMS_ContentInfo *cms =
+		CMS_sign(good->cert, good->key, NULL, bio, flags | CMS_DETACHED | CMS_BINARY);
+	unsigned char *der = NULL;
+	int len = i2d_CMS_ContentInfo(cms, &der);
+
+	assert_true(len > 0);
+	buf_init(&signature_text, BOUND);
+	base64_encode(slice_of(der, (size_t)len), &signature_text);
+	OPENSSL_free(der);
+	CMS_ContentInfo_free(cms);
+	BIO_free(bio);
+}
+
+static bool verify(struct slice body)
+{
+	AUTO(message_signature_free) struct message_signature *signature = NULL;
+	struct err err;
+
+	if (message_signature_parse(buf_slice(&signature_text), &signature, &err) != RC_OK) {
+		assert_null(signature);
+		return false;
+	}
+	(void)message_signature_time(signature);
+	return message_signature_verify(signature, body, &err) == RC_OK;
+}
+
+static bool verify_right(void)
+{
+	return verify(SLICE_LITERAL("body"));
+}
+
+static bool verify_wrong(void)
+{
+	assert_false(verify(SLICE_LITERAL("other")));
+	return true;
+}
+
+static void short_memory_never_makes_a_wrong_signature_good(void **state)
+{
+	static const unsigned flags[] = {0, CMS_NOATTR};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(flags); i++) {
+		make_signature(flags[i]);
+		assert_true(verify_right());
+		assert_true(fail_each(verify_right) > 10);
+		assert_true(fail_each(verify_wrong) > 10);
+		buf_fini(&signature_text);
+	}
+}
+
+static struct slice header_pem;
+
+static bool read_header(void)
+{
+	AUTO(buf_fini) struct buf der;
+	struct err err;
+
+	buf_init(&der, CERT_DER_BYTES_MAX);
+	if (cert_header_parse(header_pem, &der, &err) != RC_OK)
+		return false;
+	assert_true(slice_is_equal(buf_slice(&der), forged_der(good)));
+	return true;
+}
+
+static void short_memory_reads_a_header_whole_or_not_at_all(void **state)
+{
+	(void)state;
+	header_pem = forge_pem_of_cert(good);
+	assert_true(read_header());
+	assert_true(fail_each(read_header) > 10);
+	forge_free(&header_pem);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +329,8 @@ int main(void)
 		cmocka_unit_test(short_memory_makes_no_half_certificate),
 		cmocka_unit_test(short_memory_fails_sealing_and_spoils_nothing),
 		cmocka_unit_test(short_memory_leaves_no_half_push_certificate),
+		cmocka_unit_test(short_memory_never_makes_a_wrong_signature_good),
+		cmocka_unit_test(short_memory_reads_a_header_whole_or_not_at_all),
 	};
 
 	/* Refused once OpenSSL has allocated anything. */

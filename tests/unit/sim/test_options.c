@@ -46,6 +46,7 @@ static void a_run_with_the_required_options_has_the_defaults_that_help_tells(voi
 	assert_false(options.is_once);
 	assert_false(options.is_json);
 	assert_false(options.is_reenrolling);
+	assert_false(options.is_signing);
 	assert_int_equal(options.restore_percent, 0);
 	assert_int_equal(options.token_percent, 0);
 	assert_int_equal(options.logout_percent, 0);
@@ -78,7 +79,7 @@ static void what_happens_to_devices_by_itself_has_options(void **state)
 static void each_option_goes_to_its_place_behind_a_space_or_an_equals_sign(void **state)
 {
 	const char *const words[] = {RUN, "--devices", "7", "--interval=2.5", "--notnow", "30",
-		"--error=100", "--seed", "0", "--for", "1.25", "--once", "--json", "--reenroll", NULL};
+		"--error=100", "--seed", "0", "--for", "1.25", "--once", "--json", "--reenroll", "--sign", NULL};
 	struct options options;
 
 	(void)state;
@@ -92,6 +93,7 @@ static void each_option_goes_to_its_place_behind_a_space_or_an_equals_sign(void 
 	assert_true(options.is_once);
 	assert_true(options.is_json);
 	assert_true(options.is_reenrolling);
+	assert_true(options.is_signing);
 }
 
 static void apns_alone_has_defaults_and_options_of_its_own(void **state)

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "internal.h"
+
+#include <stdio.h>
+
+/*
+ * X-Forwarded-For: each proxy writes the address of its own peer behind what it was sent. So from the right end on
+ * proxies tell the truth, up to the first address that is none of them; what stands before that is anybody's word.
+ */
+struct walk {
+	const struct networks *proxies;
+	struct slice client; /* empty: not known */
+	bool is_over;        /* of the line that is looked at */
+};
+
+/* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80" */
+static bool read_address(struct slice text, struct slice *shown_r, struct ip_address *address_r)
+{
+	size_t end;
+
+	*shown_r = text;
+	if (ip_address_parse(text, address_r))
+		return true;
+	if (slice_has_prefix(text, "[") && slice_find_byte(text, ']', &end))
+		*shown_r = slice_sub(text, 1, end - 1);
+	else if (slice_find_byte(text, ':', &end))
+		*shown_r = slice_sub(text, 0, end);
+	return ip_address_parse(*shown_r, address_r);
+}
+
+/* One element. False: go no further to the left. */
+static bool look_at(struct walk *walk, struct slice element)
+{
+	struct ip_address address;
+	struct slice shown;
+
+	if (!read_address(slice_trim(element), &shown, &address)) {
+		walk->client = slice_of(NULL, 0);
+		return false;
+	}
+	walk->client = shown;
+	return networks_has(walk->proxies, &address);
+}
+
+/* A later line was written by a later proxy. */
+static void look_at_line(void *ctx, const char *value)
+{
+	struct walk *walk = ctx;
+	struct slice line = slice_of_str(value);
+	size_t end = line.len;
+
+	for (size_t at = line.len + 1; at-- > 0;) {
+		if (at > 0 && line.ptr[at - 1] != ',')
+			continue;
+		if (!look_at(walk, slice_sub(line, at, end - at)) || at == 0)
+			return;
+		end = at - 1;
+	}
+}
+
+void forwarded_peer(const struct device *device, const struct http_request *request,
+	char out[static REFUSAL_PEER_BYTES])
+{
+	const char *peer = http_request_peer(request);
+	struct walk walk = {.proxies = &device->proxies};
+
+	if (http_request_is_from_proxy(request))
+		http_request_each_header(request, "X-Forwarded-For", look_at_line, &walk);
+	if (walk.client.len > 0)
+		(void)snprintf(out, REFUSAL_PEER_BYTES, "%.*s via %s", SLICE_FMT(walk.client), peer);
+	else
+		(void)snprintf(out, REFUSAL_PEER_BYTES, "%s", peer);
+}

@@ -95,7 +95,7 @@ struct connection {
 
 struct http_listener {
 	atomic_int_fast64_t limit_log_next_us; /* of descriptors_exhausted */
-	struct http_listener_params params; /* its strings and routes: see copies below */
+	struct http_listener_params params;    /* its strings and routes: see copies below */
 	struct MHD_Daemon *daemon;
 	struct route_table *routes;
 	struct tls *tls;                   /* NULL: plain */

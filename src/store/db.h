@@ -27,7 +27,7 @@ struct db {
 		sqlite3_stmt *stmt;
 	} statements[DB_STATEMENTS_MAX];
 	size_t statement_count;
-	bool is_disk_failing; /* SQLite has said so; nobody else puts it back but the writer */
+	bool is_disk_failing;   /* SQLite has said so; nobody else puts it back but the writer */
 	sqlite3_stmt *rollback; /* prepared by db_ready() */
 };
 

@@ -295,16 +295,19 @@ static enum scep_fail fail_of(enum rc rc)
 	}
 }
 
-/* All that is told by what is signed. */
+/* All that is told by what is signed. A key is looked at before it is used: that bounds what it costs. */
 static enum rc read_outside(struct scep_request *request, const struct pki_signed *message,
-	struct buf *envelope, struct err *err)
+	struct err *err)
 {
-	enum rc rc = pki_signed_verify(message, envelope, err);
+	EVP_PKEY *key = X509_get0_pubkey(request->signer);
+	enum rc rc;
 
+	if (key == NULL || !pki_key_is_rsa(key) || pki_key_check(key, "signer", err) != RC_OK)
+		return err_set(err, RC_UNSUPPORTED, "the signer's key is not taken: want RSA of %d to %d bits",
+			AUTHORITY_RSA_BITS_MIN, AUTHORITY_RSA_BITS_MAX);
+	rc = pki_signed_verify(message, pki_signed_content(message), err);
 	if (rc == RC_OK)
-		rc = pki_key_digest(X509_get0_pubkey(request->signer), request->facts.key_sha256, err);
-	if (rc == RC_OK && !pki_key_is_rsa(X509_get0_pubkey(request->signer)))
-		rc = err_set(err, RC_UNSUPPORTED, "the signer's key is not RSA: no reply can be encrypted to it");
+		rc = pki_key_digest(key, request->facts.key_sha256, err);
 	if (rc == RC_OK)
 		rc = read_kind(request, message, err);
 	return rc == RC_OK ? read_nonce(request, message, err) : rc;
@@ -355,12 +358,10 @@ enum rc scep_read(const struct authority *ca, struct slice message, struct scep_
 {
 	AUTO(scep_request_free) struct scep_request *request = NULL;
 	AUTO(pki_signed_fini) struct pki_signed outside = {.cms = NULL};
-	AUTO(buf_fini) struct buf envelope;
 	enum rc rc;
 
 	*request_r = NULL;
 	*fail_r = SCEP_FAIL_NONE;
-	buf_init(&envelope, SCEP_MESSAGE_BYTES_MAX);
 	if (!pki_key_is_rsa(pki_authority_key(ca)))
 		return err_set(err, RC_UNSUPPORTED, "SCEP needs a device CA with an RSA key");
 	if (message.len > SCEP_MESSAGE_BYTES_MAX)
@@ -369,14 +370,14 @@ enum rc scep_read(const struct authority *ca, struct slice message, struct scep_
 	request = request_new();
 	if (request == NULL)
 		return err_set(err, RC_NO_MEMORY, "SCEP");
-	rc = pki_signed_parse(message, &outside, err);
+	rc = pki_signed_parse(message, PKI_CONTENT_INSIDE, &outside, err);
 	if (rc == RC_OK)
 		rc = read_addressee(request, &outside, err);
 	if (rc != RC_OK)
 		return rc;
-	rc = read_outside(request, &outside, &envelope, err);
+	rc = read_outside(request, &outside, err);
 	if (rc == RC_OK)
-		rc = read_inside(request, ca, buf_slice(&envelope), err);
+		rc = read_inside(request, ca, pki_signed_content(&outside), err);
 	if (rc == RC_NO_MEMORY || rc == RC_INTERNAL)
 		return rc;
 	*fail_r = fail_of(rc);

@@ -3,15 +3,40 @@
 
 #include <openssl/err.h>
 
-/* What a signature may be made with. SHA-1 still is, by SCEP clients and by the keys that Apple built into devices. */
 static const int digests[] = {NID_sha1, NID_sha256, NID_sha384, NID_sha512};
 
-static bool is_digest_taken(int digest)
+bool pki_signed_is_digest_taken(const struct pki_signed *message)
 {
 	for (size_t i = 0; i < COUNT_OF(digests); i++)
-		if (digests[i] == digest)
+		if (digests[i] == message->digest)
 			return true;
 	return false;
+}
+
+static enum rc read_cms(struct slice message, CMS_ContentInfo **cms_r, struct err *err)
+{
+	const unsigned char *at = message.ptr;
+
+	if (message.len == 0 || message.len > LONG_MAX)
+		return err_set(err, RC_INVALID, "no CMS message");
+	*cms_r = d2i_CMS_ContentInfo(NULL, &at, (long)message.len);
+	if (*cms_r == NULL)
+		return ossl_fault(err, RC_INVALID, "no CMS message");
+	if (at != message.ptr + message.len)
+		return err_set(err, RC_INVALID, "bytes follow the CMS message");
+	if (OBJ_obj2nid(CMS_get0_type(*cms_r)) != NID_pkcs7_signed)
+		return err_set(err, RC_INVALID, "the CMS message is not signed data");
+	return RC_OK;
+}
+
+static enum rc check_content(CMS_ContentInfo *cms, enum pki_content where, struct err *err)
+{
+	ASN1_OCTET_STRING **content = CMS_get0_content(cms);
+
+	if (content == NULL || (where == PKI_CONTENT_APART) != (*content == NULL))
+		return ossl_fault(err, RC_INVALID, "the CMS message has %s",
+			where == PKI_CONTENT_APART ? "content of its own" : "no content");
+	return RC_OK;
 }
 
 static enum rc find_signer(struct pki_signed *message, struct err *err)
@@ -19,64 +44,104 @@ static enum rc find_signer(struct pki_signed *message, struct err *err)
 	STACK_OF(CMS_SignerInfo) *infos = CMS_get0_SignerInfos(message->cms);
 	X509_ALGOR *digest = NULL;
 
-	if (infos == NULL || sk_CMS_SignerInfo_num(infos) != 1)
-		return ossl_fault(err, RC_INVALID, "signature: want one signer, not %d",
-			infos == NULL ? 0 : sk_CMS_SignerInfo_num(infos));
+	if (sk_CMS_SignerInfo_num(infos) != 1)
+		return ossl_fault(err, RC_INVALID, "%d signers, want one", sk_CMS_SignerInfo_num(infos));
 	message->info = sk_CMS_SignerInfo_value(infos, 0);
-	if (CMS_set1_signers_certs(message->cms, NULL, 0) != 1)
-		return ossl_fault(err, RC_INVALID, "signature: the signer's certificate is not in it");
-	CMS_SignerInfo_get0_algs(message->info, NULL, &message->signer, &digest, NULL);
+	CMS_SignerInfo_get0_algs(message->info, NULL, NULL, &digest, NULL);
 	message->digest = OBJ_obj2nid(digest->algorithm);
-	return RC_OK;
+	message->certs = CMS_get1_certs(message->cms);
+	if (sk_X509_num(message->certs) > CERT_CHAIN_MAX)
+		return err_set(err, RC_LIMIT, "%d certificates, want at most %d", sk_X509_num(message->certs),
+			CERT_CHAIN_MAX);
+	for (int i = 0; i < sk_X509_num(message->certs); i++)
+		if (CMS_SignerInfo_cert_cmp(message->info, sk_X509_value(message->certs, i)) == 0) {
+			message->signer = sk_X509_value(message->certs, i);
+			CMS_SignerInfo_set1_signer_cert(message->info, message->signer);
+			ERR_clear_error(); /* a key that it cannot read is for pki_signed_verify() to say */
+			return RC_OK;
+		}
+	return ossl_fault(err, RC_INVALID, "the signer's certificate is not in it");
 }
 
-enum rc pki_signed_parse(struct slice message, struct pki_signed *signed_r, struct err *err)
+enum rc pki_signed_parse(struct slice message, enum pki_content where, struct pki_signed *signed_r,
+	struct err *err)
 {
-	const unsigned char *at = message.ptr;
 	enum rc rc;
 
 	*signed_r = (struct pki_signed){.cms = NULL};
-	if (message.len == 0 || message.len > LONG_MAX)
-		return err_set(err, RC_INVALID, "signature: empty");
-	signed_r->cms = d2i_CMS_ContentInfo(NULL, &at, (long)message.len);
-	if (signed_r->cms == NULL)
-		return ossl_fault(err, RC_INVALID, "signature: cannot be read");
-	if (at != message.ptr + message.len)
-		rc = err_set(err, RC_INVALID, "signature: bytes follow it");
-	else if (OBJ_obj2nid(CMS_get0_type(signed_r->cms)) != NID_pkcs7_signed)
-		rc = err_set(err, RC_INVALID, "signature: not a SignedData");
-	else
+	ossl_forget();
+	rc = read_cms(message, &signed_r->cms, err);
+	if (rc == RC_OK)
+		rc = check_content(signed_r->cms, where, err);
+	if (rc == RC_OK)
 		rc = find_signer(signed_r, err);
 	if (rc != RC_OK)
 		pki_signed_fini(signed_r);
 	return rc;
 }
 
-enum rc pki_signed_verify(const struct pki_signed *message, struct buf *content, struct err *err)
+struct slice pki_signed_content(const struct pki_signed *message)
 {
-	AUTO(ossl_bio_free) BIO *out = NULL;
-	EVP_PKEY *key = X509_get0_pubkey(message->signer);
+	ASN1_OCTET_STRING **content = CMS_get0_content(message->cms);
 
-	if (!is_digest_taken(message->digest))
-		return err_set(err, RC_UNSUPPORTED, "signature: made with %s; want SHA-1 or SHA-2",
+	if (content == NULL || *content == NULL)
+		return slice_of(NULL, 0);
+	return slice_of(ASN1_STRING_get0_data(*content), (size_t)ASN1_STRING_length(*content));
+}
+
+/* The attributes are signed, and one of them is the digest of the content. */
+static bool is_of_attributes(const struct pki_signed *message, const EVP_MD *md,
+	struct slice content)
+{
+	const ASN1_OCTET_STRING *wanted = CMS_signed_get0_data_by_OBJ(message->info,
+		OBJ_nid2obj(NID_pkcs9_messageDigest), -3, V_ASN1_OCTET_STRING);
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+
+	return wanted != NULL && CMS_SignerInfo_verify(message->info) == 1 &&
+		EVP_Digest(content.ptr, content.len, digest, &len, md, NULL) == 1 &&
+		slice_is_equal(slice_of(ASN1_STRING_get0_data(wanted), (size_t)ASN1_STRING_length(wanted)),
+			slice_of(digest, len));
+}
+
+/* Without attributes the content itself is signed (RFC 5652 5.4). */
+static bool is_signed_itself(const struct pki_signed *message, const EVP_MD *md, EVP_PKEY *key,
+	struct slice content)
+{
+	const ASN1_OCTET_STRING *value = CMS_SignerInfo_get0_signature(message->info);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool is_signed = ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, md, NULL, key) == 1 &&
+		EVP_DigestVerify(ctx, ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value),
+			content.ptr, content.len) == 1;
+
+	EVP_MD_CTX_free(ctx);
+	return is_signed;
+}
+
+/*
+ * Not by CMS_verify(): that digests the content with each algorithm that the message lists, however many, and those
+ * beside the signer's are of no use.
+ */
+enum rc pki_signed_verify(const struct pki_signed *message, struct slice content, struct err *err)
+{
+	const EVP_MD *md = EVP_get_digestbynid(message->digest);
+	EVP_PKEY *key = X509_get0_pubkey(message->signer);
+	bool is_good;
+
+	if (!pki_signed_is_digest_taken(message))
+		return err_set(err, RC_UNSUPPORTED, "its digest is %s; want SHA-1, SHA-256, SHA-384 or SHA-512",
 			OBJ_nid2sn(message->digest));
 	if (key == NULL)
-		return ossl_fault(err, RC_UNSUPPORTED, "signature: the signer's key cannot be read");
-	if (pki_key_check(key, "signature", err) != RC_OK) /* it bounds what verifying costs */
-		return err_set(err, RC_UNSUPPORTED,
-			"signature: the signer's key is not taken: want RSA of "
-			"%d to %d bits, P-256 or P-384",
-			AUTHORITY_RSA_BITS_MIN, AUTHORITY_RSA_BITS_MAX);
-	if (CMS_get0_content(message->cms) == NULL || *CMS_get0_content(message->cms) == NULL)
-		return err_set(err, RC_INVALID, "signature: there is no content in it");
-	out = BIO_new(BIO_s_mem());
-	if (out == NULL)
-		return ossl_fault(err, RC_NO_MEMORY, "signature");
-	if (CMS_verify(message->cms, NULL, NULL, NULL, out, CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY) != 1)
-		return ossl_fault(err, RC_DENIED, "signature: it does not hold");
+		return ossl_fault(err, RC_UNSUPPORTED, "its certificate has no key that is known here");
+	ossl_forget();
+	if (CMS_signed_get_attr_count(message->info) >= 0)
+		is_good = is_of_attributes(message, md, content);
+	else
+		is_good = is_signed_itself(message, md, key, content);
+	if (!is_good)
+		return ossl_fault(err, RC_DENIED, "its signature does not hold");
 	ERR_clear_error();
-	ossl_bio_take(out, content);
-	return buf_status(content, "signature", err);
+	return RC_OK;
 }
 
 enum rc pki_signed_attribute(const struct pki_signed *message, const ASN1_OBJECT *oid,
@@ -103,6 +168,7 @@ enum rc pki_signed_attribute(const struct pki_signed *message, const ASN1_OBJECT
 
 void pki_signed_fini(struct pki_signed *message)
 {
+	ossl_certs_free(&message->certs);
 	CMS_ContentInfo_free(message->cms);
 	*message = (struct pki_signed){.cms = NULL};
 }

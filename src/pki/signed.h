@@ -3,30 +3,38 @@
 #define POMONA_PKI_SIGNED_H
 
 /*
- * A CMS SignedData of one signer (RFC 5652), whose certificate is in it. What is proven is that the signer has the
- * certificate's key; whose certificate that is, the caller judges.
- * Threading: any thread.
+ * A CMS SignedData of one signer (RFC 5652 5), whose certificate is in it: SCEP's messages, which carry what they
+ * sign, and Mdm-Signature, which does not. What is proven is that somebody has the certificate's key; whose
+ * certificate that is, the caller judges.
+ * Threading: one thread's.
  */
 
 #include <openssl/cms.h>
 
 #include "internal.h"
 
+enum pki_content { PKI_CONTENT_INSIDE, PKI_CONTENT_APART };
+
 struct pki_signed {
 	CMS_ContentInfo *cms;
-	CMS_SignerInfo *info; /* borrowed from `cms`, as the rest */
-	X509 *signer;
-	int digest; /* NID_sha256, ... */
+	CMS_SignerInfo *info;   /* borrowed from `cms` */
+	STACK_OF(X509) * certs; /* CERT_CHAIN_MAX at most; */
+	X509 *signer;           /* borrowed from them */
+	int digest;             /* NID_sha256, ... */
 };
 
-/* RC_INVALID: not DER or BER of a SignedData with one signer and its certificate, or bytes follow it. */
-enum rc pki_signed_parse(struct slice message, struct pki_signed *signed_r, struct err *err)
-	MUST_USE;
+/* DER or BER. RC_INVALID, and RC_LIMIT for too many certificates, say what is wrong. */
+enum rc pki_signed_parse(struct slice message, enum pki_content where, struct pki_signed *signed_r,
+	struct err *err) MUST_USE;
+/* Empty where it is apart. Borrowed. */
+struct slice pki_signed_content(const struct pki_signed *message);
+/* SHA-1 or SHA-2: SHA-1 still is what many clients send, and what they sign is their own. */
+bool pki_signed_is_digest_taken(const struct pki_signed *message);
 /*
- * Appends the content to `content`. RC_UNSUPPORTED: a digest or key that is not taken (see signed.c);
- * RC_DENIED: the signature does not hold; RC_INVALID: there is no content.
+ * Has the signer signed `content`? RC_UNSUPPORTED: by a digest that is not taken, or a key that cannot be read;
+ * RC_DENIED: no. Look at the key first: it is the sender's choice, and a strange one costs more.
  */
-enum rc pki_signed_verify(const struct pki_signed *message, struct buf *content, struct err *err)
+enum rc pki_signed_verify(const struct pki_signed *message, struct slice content, struct err *err)
 	MUST_USE;
 /*
  * The one value of a signed attribute, of one of the ASN.1 types in `types` (B_ASN1_PRINTABLESTRING | ...), borrowed.

@@ -22,7 +22,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 enum { NOW = 1800000000, YEAR_S = 31536000, ARENA_BYTES = 16 << 20, BODY_BYTES_MAX = 1 << 20 };
 
-static const char sha256_text[] =
+static const char some_sha256[] =
 	"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 struct http_request {
@@ -115,7 +115,7 @@ const char *http_request_query(const struct http_request *request, const char *n
 const char *http_request_param(const struct http_request *request, const char *name)
 {
 	(void)request;
-	return strcmp(name, "sha256") == 0 ? sha256_text : "X";
+	return strcmp(name, "sha256") == 0 ? some_sha256 : "X";
 }
 
 struct slice http_request_body(const struct http_request *request)

@@ -9,7 +9,7 @@ import yaml
 from harness.authority import Authority, make_csr
 from harness.device import TOPIC
 from harness.pushcert import PushCert
-from harness.server import SOURCE
+from harness.server import SOURCE, wait_until
 
 SPEC = yaml.safe_load((SOURCE / "docs" / "api" / "openapi.yaml").read_text())
 V1 = "/api/v1"
@@ -83,11 +83,23 @@ def test_every_route_that_changes_something_is_in_the_audit_with_its_author(audi
     trusted = Authority("Another CA")
     auditor.call("post", "/cas", "add_ca", {"pem": trusted.certificate_pem().decode()})
     auditor.call("delete", "/cas/{sha256}", "remove_ca", sha256=trusted.sha256)
+    keys(auditor)
     for method, route in READING:
         reply = auditor.server.api(method.upper(), V1 + route, token=auditor.token)
         assert reply.status == 200
         auditor.server.wait_log(f"event=admin_change who=token:auditor what={route.strip('/')} ")
     assert changing() - auditor.seen == set(), "these have no audit line that this test has seen"
+
+
+def keys(auditor):
+    def is_settled():
+        return auditor.server.api("GET", V1 + "/keys", token=auditor.token).json()["state"] == "settled"
+
+    auditor.call("post", "/keys/rotate", "rotate_key")
+    wait_until(is_settled, "all blobs are counted and re-sealed")
+    auditor.call("post", "/keys/count", "count_keys")
+    wait_until(is_settled, "all blobs are counted and re-sealed")
+    auditor.call("post", "/keys/prune", "remove_key")
 
 
 def push_certs(auditor, device_id):

@@ -90,8 +90,10 @@ struct api {
 	struct device *device;
 	const struct clock *clock;
 	const struct authority *device_ca;
-	struct signer *signer; /* whose thread alone uses the CA's key */
-	struct push *push;     /* NULL: none */
+	struct signer *signer;       /* whose thread alone uses the CA's key */
+	struct push *push;           /* NULL: none */
+	const struct enroll *enroll; /* NULL: none */
+	const char *hostname;
 	struct cert_facts device_ca_facts;
 	size_t body_bytes_max;
 	const char *master_key;
@@ -274,6 +276,7 @@ void api_tokens_get(struct http_request *request, void *api);
 void api_tokens_post(struct http_request *request, void *api);
 void api_token_delete(struct http_request *request, void *api);
 void api_identities_get(struct http_request *request, void *api);
+void api_challenges_post(struct http_request *request, void *api);
 void api_identities_post(struct http_request *request, void *api);
 void api_identity_revoke_post(struct http_request *request, void *api);
 void api_cas_get(struct http_request *request, void *api);

@@ -142,6 +142,9 @@ static const struct config_key keys[] = {
 		HELP("API tokens that were revoked or have ended are listed so long; 0 for ever.")),
 	KEY(history, unenrollments_days, INTEGER(0, 36500, "730", "days"), RELOADABLE,
 		HELP("The record of devices that were told to unenroll is kept so long; 0 for ever.")),
+	KEY(history, intents_days, INTEGER(0, 36500, "90", "days"), RELOADABLE,
+		HELP(
+			"Challenges past their end, and SCEP's transactions past their identity's, are kept so long; 0 for ever.")),
 
 	KEY(net, proxy, TYPE(ADDRESS, ""), EMPTY_ALLOWED,
 		HELP("HTTP proxy that outbound connections ask to CONNECT; empty for none.")),

@@ -23,6 +23,8 @@ static const struct option issue_options[] = {{"--csr", true}, {"--p12", true},
 	{"--days", true}, {"--out", true}, {"--legacy", false}};
 static const struct option revoke_options[] = {{"--cert", true}};
 
+static const struct option challenge_options[] = {{"--device", true}, {"--serial", true},
+	{"--expires", true}};
 static const struct option push_options[] = {{"--all", false}, {"--filter", true},
 	{"--urgent", false}};
 static const struct option token_options[] = {{"--role", true}, {"--expires", true}};
@@ -88,6 +90,9 @@ static const struct command table[] = {
 	{"identity", "revoke", "SHA256 | --cert FILE",
 		"refuse a device certificate from now on; one that never came needs its file (PEM)",
 		OPTIONS(revoke_options), WORDS(0, 1), .run = cmd_identity_revoke},
+	{"enroll", "challenge", "[--device ID] [--serial NUMBER] [--expires TIME]",
+		"make a challenge, with which one device gets its identity by SCEP; it is shown once",
+		OPTIONS(challenge_options), WORDS(0, 0), .run = cmd_enroll_challenge},
 	{"ca", "add", "FILE", "trust the device CAs of a PEM file", NULL, 0, WORDS(1, 1),
 		.run = cmd_ca_add},
 	{"ca", "list", "", "the trusted device CAs", NULL, 0, WORDS(0, 0), .run = cmd_ca_list},

@@ -25,6 +25,8 @@ void history_set_keep(struct history *history, const struct config *config)
 		[HISTORY_ESCROW] = config->history.escrow_days,
 		[HISTORY_TOKENS] = config->history.tokens_days,
 		[HISTORY_UNENROLLMENTS] = config->history.unenrollments_days,
+		[HISTORY_INTENTS] = config->history.intents_days,
+		[HISTORY_TRANSACTIONS] = config->history.intents_days,
 	};
 
 	for (size_t i = 0; i < HISTORY_CLASS_COUNT; i++)

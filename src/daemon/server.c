@@ -279,6 +279,7 @@ static enum rc start_enroll(struct server *server, struct err *err)
 		.store = server->store,
 		.clock = clock_system(),
 		.device_ca = server->device_ca,
+		.signer = server->signer,
 		.settings = &settings,
 	};
 	enum rc rc = enrolling_settings(server->config, &settings, err);
@@ -299,6 +300,8 @@ static enum rc start_api(struct server *server, struct err *err)
 	struct api_params params = {
 		.store = server->store,
 		.device = server->device,
+		.enroll = server->enroll,
+		.hostname = server->config->server.hostname,
 		.push = server->push,
 		.clock = clock_system(),
 		.device_ca = server->device_ca,

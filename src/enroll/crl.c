@@ -33,16 +33,44 @@ enum rc crl_make(struct enroll *enroll, struct buf *out, struct err *err)
 	return rc;
 }
 
-void crl_handle(struct http_request *request, void *ctx)
+/* One list on its way; lives in the arena of its request. */
+struct crl_call {
+	struct signer_job job;
+	struct enroll *enroll;
+	struct http_request *http;
+};
+
+static void on_signer(void *ctx)
 {
-	struct enroll *enroll = ctx;
+	const struct crl_call *call = ctx;
 	struct buf crl;
 	struct err err = {0};
 
 	buf_init(&crl, CRL_BYTES_MAX);
-	if (crl_make(enroll, &crl, &err) == RC_OK)
-		http_reply(request, 200, "application/pkix-crl", &crl);
+	if (crl_make(call->enroll, &crl, &err) == RC_OK)
+		http_reply(call->http, 200, "application/pkix-crl", &crl);
 	else
-		enroll_fail(request, &err);
+		enroll_fail(call->http, &err);
 	buf_fini(&crl);
+	http_resume(call->http);
+}
+
+void crl_handle(struct http_request *request, void *ctx)
+{
+	struct enroll *enroll = ctx;
+	struct arena *arena = http_request_arena(request);
+	struct crl_call *call = arena == NULL ? NULL : arena_alloc(arena, sizeof(*call));
+	struct err err = {.rc = RC_OK};
+
+	if (call == NULL) {
+		enroll_busy(request);
+		return;
+	}
+	*call =
+		(struct crl_call){.job = {.run = on_signer, .ctx = call}, .enroll = enroll, .http = request};
+	http_defer(request);
+	if (signer_submit(enroll->signer, &call->job, &err) == RC_OK)
+		return;
+	enroll_busy(request);
+	http_resume(request);
 }

@@ -9,15 +9,17 @@
 #define RETRY_AFTER_S "5"
 #define TEXT_PLAIN "text/plain; charset=UTF-8"
 
+/* Some clients repeat the message in the URL of a POST, as its bytes are: escaped zeros and all. */
+#define SCEP_ROUTES(path_) \
+	{.method = "GET", .path = (path_), .handle = scep_handle}, \
+	{ \
+		.method = "POST", .path = (path_), .body_max = scep_body_max, .handle = scep_handle, \
+		.is_query_lax = true \
+	}
+
 static const struct http_route routes[] = {
-	{.method = "GET", .path = "/scep", .handle = scep_handle},
-	{.method = "POST", .path = "/scep", .body_max = scep_body_max, .handle = scep_handle},
-	/* Where clients look that were given a host alone (RFC 8894 4.1). */
-	{.method = "GET", .path = "/cgi-bin/pkiclient.exe", .handle = scep_handle},
-	{.method = "POST",
-		.path = "/cgi-bin/pkiclient.exe",
-		.body_max = scep_body_max,
-		.handle = scep_handle},
+	SCEP_ROUTES("/scep"),
+	SCEP_ROUTES("/cgi-bin/pkiclient.exe"), /* of clients that were given a host alone, RFC 8894 4.1 */
 	{.method = "GET", .path = "/crl", .handle = crl_handle},
 };
 
@@ -39,6 +41,7 @@ enum rc enroll_new(const struct enroll_params *params, struct enroll **enroll_r,
 	enroll->store = params->store;
 	enroll->clock = params->clock;
 	enroll->device_ca = params->device_ca;
+	enroll->signer = params->signer;
 	enroll->settings = *params->settings;
 	enroll->refused_lines = log_limit_new(SCEP_REFUSAL_COUNT);
 	if (enroll->refused_lines == NULL)
@@ -73,12 +76,17 @@ void enroll_set_settings(struct enroll *enroll, const struct enroll_settings *se
 	(void)pthread_rwlock_unlock(&enroll->lock);
 }
 
+void enroll_busy(struct http_request *request)
+{
+	http_reply_header(request, "Retry-After", RETRY_AFTER_S);
+	enroll_say(request, 503, "come again later");
+}
+
 void enroll_fail(struct http_request *request, const struct err *err)
 {
 	log_error("enrolling_failed", LOG_STR("request", http_request_id(request)),
 		LOG_STR("path", http_request_path(request)), LOG_STR("error", err->text));
-	http_reply_header(request, "Retry-After", RETRY_AFTER_S);
-	enroll_say(request, 503, "come again later");
+	enroll_busy(request);
 }
 
 void enroll_say(struct http_request *request, unsigned status, const char *text)

@@ -18,6 +18,7 @@ struct enroll {
 	struct store *store;
 	const struct clock *clock;
 	const struct authority *device_ca;
+	struct signer *signer;
 	struct cert_facts ca;
 	pthread_rwlock_t lock; /* settings */
 	struct enroll_settings settings;
@@ -31,6 +32,8 @@ void settings_wipe(struct enroll_settings *settings);
 
 /* 503 with Retry-After; the fault goes to the log alone. */
 void enroll_fail(struct http_request *request, const struct err *err);
+/* The same without a line in the log, which a storm would fill. */
+void enroll_busy(struct http_request *request);
 /* A short text, with the status. */
 void enroll_say(struct http_request *request, unsigned status, const char *text);
 

@@ -9,9 +9,13 @@
 
 enum { REPLY_BYTES_MAX = 2 * CRL_BYTES_MAX };
 
-/* One PKIOperation on its way; lives in the arena of its request. */
+/*
+ * One PKIOperation on its way; lives in the arena of its request. A worker takes it, the signer's thread opens the
+ * message and makes certificate and reply, the writer keeps the certificate.
+ */
 struct pki_call {
 	struct store_job job;
+	struct signer_job signer_job;
 	struct enroll *enroll;
 	struct http_request *http;
 	struct enroll_settings settings;
@@ -20,8 +24,10 @@ struct pki_call {
 	const struct scep_facts *facts;
 	struct scep_decision decision;
 	struct cert_facts cert_facts;
-	struct buf cert;  /* DER of what is given */
-	struct buf reply; /* a CertRep with it, when it is ready */
+	struct buf message; /* of a query; a body stays where it is */
+	struct slice given; /* the message, wherever */
+	struct buf cert;    /* DER of what is given */
+	struct buf reply;   /* a CertRep with it, when it is ready */
 };
 
 static void call_fini(void *object)
@@ -29,6 +35,7 @@ static void call_fini(void *object)
 	struct pki_call *call = object;
 
 	scep_request_free(&call->scep);
+	buf_fini(&call->message);
 	buf_fini(&call->cert);
 	buf_fini(&call->reply);
 	settings_wipe(&call->settings);
@@ -50,6 +57,7 @@ static struct pki_call *call_new(struct enroll *enroll, struct http_request *req
 		.challenge_grace_s = call->settings.challenge_grace_s,
 		.ca_subject = enroll->ca.subject,
 	};
+	buf_init(&call->message, SCEP_MESSAGE_BYTES_MAX);
 	buf_init(&call->cert, CERT_DER_BYTES_MAX);
 	buf_init(&call->reply, REPLY_BYTES_MAX);
 	return call;
@@ -166,23 +174,46 @@ static enum rc run(struct store_job *job, struct txn *txn, struct err *err)
 }
 _Static_assert(offsetof(struct pki_call, job) == 0, "a job is its call");
 
+/* The writer decided otherwise than the signer had before. */
+static void answer_late(void *ctx)
+{
+	struct pki_call *call = ctx;
+
+	if (call->decision.refusal != SCEP_NOT_REFUSED)
+		reply_refusal(call);
+	else
+		reply_again(call);
+	http_resume(call->http);
+}
+
+static void give_to_signer(struct pki_call *call, void (*next)(void *ctx))
+{
+	struct err err = {.rc = RC_OK};
+
+	call->signer_job = (struct signer_job){.run = next, .ctx = call};
+	if (signer_submit(call->enroll->signer, &call->signer_job, &err) == RC_OK)
+		return;
+	enroll_busy(call->http);
+	http_resume(call->http);
+}
+
 static void done(struct store_job *job, enum rc rc, const struct err *err)
 {
 	struct pki_call *call = (struct pki_call *)job;
-	struct http_request *request = call->http;
 
-	if (rc != RC_OK) {
-		enroll_fail(request, err);
-	} else if (call->decision.refusal != SCEP_NOT_REFUSED) {
-		reply_refusal(call);
-	} else if (call->decision.identity_id != 0) {
-		reply_again(call);
-	} else {
+	if (rc == RC_OK &&
+		(call->decision.refusal != SCEP_NOT_REFUSED || call->decision.identity_id != 0)) {
+		give_to_signer(call, answer_late);
+		return;
+	}
+	if (rc == RC_OK) {
 		atomic_fetch_add(&call->enroll->scep_issued, 1);
 		log_given(call, "scep_issued");
 		reply_ready(call);
+	} else {
+		enroll_fail(call->http, err);
 	}
-	http_resume(request);
+	http_resume(call->http);
 }
 
 /* The subject is what the client asked for, which is shown to people and decides nothing. */
@@ -196,27 +227,24 @@ static enum rc issue(struct pki_call *call, struct err *err)
 	return rc == RC_OK ? prepare_reply(call, err) : rc;
 }
 
-static void issue_and_keep(struct pki_call *call)
+/* True: the writer has the call. */
+static bool issue_and_keep(struct pki_call *call)
 {
-	struct http_request *request = call->http;
 	struct err err = {0};
 	enum rc rc = issue(call, &err);
 
 	if (rc == RC_INVALID || rc == RC_LIMIT) {
 		reply_failure(call, SCEP_REFUSED_GARBLED, SCEP_BAD_REQUEST, err.text);
-		return;
-	}
-	if (rc != RC_OK) {
-		enroll_fail(request, &err);
-		return;
+		return false;
 	}
 	call->job.run = run;
 	call->job.done = done;
-	http_defer(request);
-	if (store_submit(call->enroll->store, &call->job, &err) == RC_OK)
-		return;
-	enroll_fail(request, &err);
-	http_resume(request);
+	if (rc == RC_OK)
+		rc = store_submit(call->enroll->store, &call->job, &err);
+	if (rc == RC_OK)
+		return true;
+	enroll_fail(call->http, &err);
+	return false;
 }
 
 static enum rc decide(struct pki_call *call, struct err *err)
@@ -233,7 +261,7 @@ static enum rc decide(struct pki_call *call, struct err *err)
 	return rc;
 }
 
-static void answer(struct pki_call *call)
+static bool answer(struct pki_call *call)
 {
 	struct err err = {0};
 
@@ -244,7 +272,8 @@ static void answer(struct pki_call *call)
 	else if (call->decision.identity_id != 0)
 		reply_again(call);
 	else
-		issue_and_keep(call);
+		return issue_and_keep(call);
+	return false;
 }
 
 static void answer_crl(struct pki_call *call)
@@ -276,27 +305,37 @@ static void garbled(struct pki_call *call, const char *text)
 	enroll_say(call->http, 400, text);
 }
 
-static void pki_message(struct pki_call *call, struct slice message)
+static bool pki_message(struct pki_call *call)
 {
 	enum scep_fail fail;
 	struct err err = {0};
-	enum rc rc = scep_read(call->enroll->device_ca, message, &call->scep, &fail, &err);
+	enum rc rc = scep_read(call->enroll->device_ca, call->given, &call->scep, &fail, &err);
 
 	if (rc == RC_INVALID || rc == RC_LIMIT) {
 		garbled(call, err.text);
-		return;
+		return false;
 	}
 	if (rc != RC_OK) {
 		enroll_fail(call->http, &err);
-		return;
+		return false;
 	}
 	call->facts = scep_request_facts(call->scep);
+	if (fail == SCEP_FAIL_NONE && call->facts->kind != SCEP_GET_CRL)
+		return answer(call);
 	if (fail != SCEP_FAIL_NONE)
 		reply_failure(call, SCEP_REFUSED_GARBLED, fail, err.text);
-	else if (call->facts->kind == SCEP_GET_CRL)
-		answer_crl(call);
 	else
-		answer(call);
+		answer_crl(call);
+	return false;
+}
+
+static void on_signer(void *ctx)
+{
+	struct pki_call *call = ctx;
+	struct http_request *request = call->http; /* the call may be gone when the writer has it */
+
+	if (!pki_message(call))
+		http_resume(request);
 }
 
 /* Base64 in a query, where a `+` that was not escaped came as a space. */
@@ -318,32 +357,31 @@ static enum rc message_of_query(struct pki_call *call, struct buf *message, stru
 
 static void pki_operation(struct enroll *enroll, struct http_request *request)
 {
-	struct slice body = http_request_body(request);
 	struct pki_call *call = call_new(enroll, request);
-	struct buf message;
 	struct err err = {0};
 
 	if (call == NULL) {
-		enroll_say(request, 503, "come again later");
+		enroll_busy(request);
 		return;
 	}
-	if (body.len > 0) {
-		pki_message(call, body);
-		return;
+	call->given = http_request_body(request);
+	if (call->given.len == 0) {
+		if (message_of_query(call, &call->message, &err) != RC_OK) {
+			garbled(call, err.text);
+			return;
+		}
+		call->given = buf_slice(&call->message);
 	}
-	buf_init(&message, SCEP_MESSAGE_BYTES_MAX);
-	if (message_of_query(call, &message, &err) == RC_OK)
-		pki_message(call, buf_slice(&message));
-	else
-		garbled(call, err.text);
-	buf_fini(&message);
+	http_defer(request);
+	give_to_signer(call, on_signer);
 }
 
+/* SHA-384 is not of the RFC; strongSwan 5.9.8 asks for AES only where it stands here. */
 static void get_ca_caps(struct enroll *enroll, struct http_request *request)
 {
 	(void)enroll;
 	enroll_say(request, 200,
-		"POSTPKIOperation\nSHA-1\nSHA-256\nSHA-512\nAES\nDES3\nRenewal\nSCEPStandard\n");
+		"POSTPKIOperation\nSHA-1\nSHA-256\nSHA-384\nSHA-512\nAES\nDES3\nRenewal\nSCEPStandard\n");
 }
 
 /* The CA itself answers, so its certificate comes alone: a bundle would promise certificates of an RA. */

@@ -68,10 +68,14 @@ static enum rc try_repeat(struct txn *txn, int64_t identity_id, struct scep_deci
 	return rc;
 }
 
-/* The same transaction of the same key. */
+/*
+ * The same transaction of the same key. Many clients make the transaction's name of the key alone, so one that renews
+ * a certificate and keeps the key names it anew: what it signs with is then what it was given.
+ */
 static enum rc try_transaction(struct txn *txn, const struct scep_facts *facts,
 	struct scep_decision *decision, bool *is_decided_r, struct err *err)
 {
+	struct identity signer = {.id = 0};
 	int64_t identity_id;
 	enum rc rc = scep_transaction_find(txn, facts->key_sha256, slice_of_str(facts->transaction_id),
 		&identity_id, err);
@@ -79,7 +83,13 @@ static enum rc try_transaction(struct txn *txn, const struct scep_facts *facts,
 	*is_decided_r = false;
 	if (rc == RC_NOT_FOUND)
 		return RC_OK;
-	return rc == RC_OK ? try_repeat(txn, identity_id, decision, is_decided_r, err) : rc;
+	if (rc == RC_OK && facts->kind != SCEP_CERT_POLL)
+		rc = identity_find(txn, facts->signer.sha256, &signer, err);
+	if (rc == RC_NOT_FOUND)
+		rc = RC_OK;
+	if (rc == RC_OK && signer.id != identity_id)
+		rc = try_repeat(txn, identity_id, decision, is_decided_r, err);
+	return rc;
 }
 
 static void copy_id(char out[static ENROLLMENT_DEVICE_ID_BYTES_MAX + 1], const char *id)

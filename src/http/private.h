@@ -60,6 +60,7 @@ struct http_request {
 	bool is_counted;  /* in listener->requests_now */
 	unsigned refused; /* the status that http/ itself will answer once the body has gone by; 0: none */
 	const char *refused_text;
+	bool is_query_broken;     /* not all of it could be decoded */
 	const char *method;       /* these two: libmicrohttpd's, for the request's life */
 	const char *path;         /* not decoded */
 	struct route_match match; /* its values decoded, in the arena */
@@ -176,7 +177,8 @@ void reply_fini(struct reply *reply);
 /* target.c: request targets. */
 /* To `out` with a zero behind, of in.len + 1 bytes; false on a broken escape or %00. `+` stays `+`. */
 bool target_decode(struct slice in, char *out);
-/* "a=1&b" to "a" NUL "1" NUL "b" NUL NUL, decoded; `out` has 2 * strlen(query) + 2 bytes. False as above. */
+/* "a=1&b" to "a" NUL "1" NUL "b" NUL NUL, decoded; `out` has 2 * strlen(query) + 2 bytes. False: what cannot be decoded
+ * was left out. */
 bool target_query_parse(const char *query, char *out, size_t *len_r);
 /* Where the path begins in "http://host/path"; NULL in none. */
 const char *target_path(const char *target);

@@ -26,12 +26,12 @@ static void parse_query(struct http_request *request, const char *query)
 	struct arena *arena = http_request_arena(request);
 	char *decoded = arena == NULL ? NULL : arena_alloc(arena, 2 * strlen(query) + 2);
 
-	if (decoded == NULL)
+	if (decoded == NULL) {
 		request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "memory is short");
-	else if (!target_query_parse(query, decoded, &request->query.len))
-		request_refuse(request, MHD_HTTP_BAD_REQUEST, "the query has a broken escape");
-	else
-		request->query.ptr = (const uint8_t *)decoded;
+		return;
+	}
+	request->is_query_broken = !target_query_parse(query, decoded, &request->query.len);
+	request->query.ptr = (const uint8_t *)decoded;
 }
 
 void request_begin(struct http_request *request, struct connection *connection, char *target)
@@ -97,8 +97,11 @@ static void find_route(struct http_request *request)
 {
 	const struct route_table *routes = request->connection->listener->routes;
 	char allow[ROUTE_ALLOW_BYTES];
+	enum rc rc = route_find(routes, request->method, request->path, &request->match);
 
-	switch (route_find(routes, request->method, request->path, &request->match)) {
+	if (request->is_query_broken && (rc != RC_OK || !request->match.route->is_query_lax))
+		request_refuse(request, MHD_HTTP_BAD_REQUEST, "the query has a broken escape");
+	switch (rc) {
 	case RC_OK:
 		if (request->match.param_count > 0)
 			decode_params(request);

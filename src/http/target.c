@@ -48,20 +48,24 @@ bool target_decode(struct slice in, char *out)
 bool target_query_parse(const char *query, char *out, size_t *len_r)
 {
 	char *to = out;
+	bool is_whole = true;
 
 	while (*query != 0) {
 		size_t pair_len = strcspn(query, "&");
 		size_t name_len = strcspn(query, "=&");
 		size_t value_at = name_len < pair_len ? name_len + 1 : pair_len;
+		char *pair = to;
 
 		if (!decode(slice_of(query, name_len), &to) ||
-			!decode(slice_of(query + value_at, pair_len - value_at), &to))
-			return false;
+			!decode(slice_of(query + value_at, pair_len - value_at), &to)) {
+			is_whole = false;
+			to = pair;
+		}
 		query += pair_len;
 		query += *query == '&';
 	}
 	*len_r = (size_t)(to - out);
-	return true;
+	return is_whole;
 }
 
 const char *target_path(const char *target)

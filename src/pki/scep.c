@@ -20,20 +20,22 @@ static const char *const oid_texts[SCEP_ATTR_COUNT] = {
 	[SCEP_ATTR_FAIL_INFO_TEXT] = "1.3.6.1.5.5.7.24.1",
 };
 
-static pthread_once_t oids_once = PTHREAD_ONCE_INIT;
-static ASN1_OBJECT *oids[SCEP_ATTR_COUNT]; /* never freed */
-
-static void make_oids(void)
-{
-	for (size_t i = 0; i < SCEP_ATTR_COUNT; i++)
-		oids[i] = OBJ_txt2obj(oid_texts[i], 1);
-	ERR_clear_error();
-}
+static pthread_mutex_t oids_lock = PTHREAD_MUTEX_INITIALIZER;
+static ASN1_OBJECT
+	*oids[SCEP_ATTR_COUNT]; /* never freed; what memory was short for is made the next time */
 
 const ASN1_OBJECT *scep_attribute_oid(enum scep_attribute attribute)
 {
-	(void)pthread_once(&oids_once, make_oids);
-	return oids[attribute];
+	const ASN1_OBJECT *oid;
+
+	(void)pthread_mutex_lock(&oids_lock);
+	if (oids[attribute] == NULL)
+		oids[attribute] = OBJ_txt2obj(oid_texts[attribute], 1);
+	oid = oids[attribute];
+	(void)pthread_mutex_unlock(&oids_lock);
+	if (oid == NULL)
+		ERR_clear_error();
+	return oid;
 }
 
 static enum rc read_csr(struct scep_request *request, struct slice content, struct err *err);
@@ -132,7 +134,7 @@ static enum rc read_csr(struct scep_request *request, struct slice content, stru
 	if (rc == RC_OK)
 		rc = read_challenge(request, csr, err);
 	if (rc == RC_OK)
-		rc = pki_key_digest(X509_REQ_get0_pubkey(csr), request->facts.key_sha256, err);
+		rc = pki_key_digest(X509_REQ_get_X509_PUBKEY(csr), request->facts.key_sha256, err);
 	if (rc != RC_OK)
 		return rc;
 	request->facts.is_signed_by_own_key =
@@ -307,7 +309,7 @@ static enum rc read_outside(struct scep_request *request, const struct pki_signe
 			AUTHORITY_RSA_BITS_MIN, AUTHORITY_RSA_BITS_MAX);
 	rc = pki_signed_verify(message, pki_signed_content(message), err);
 	if (rc == RC_OK)
-		rc = pki_key_digest(key, request->facts.key_sha256, err);
+		rc = pki_key_digest(X509_get_X509_PUBKEY(request->signer), request->facts.key_sha256, err);
 	if (rc == RC_OK)
 		rc = read_kind(request, message, err);
 	return rc == RC_OK ? read_nonce(request, message, err) : rc;
@@ -373,11 +375,13 @@ enum rc scep_read(const struct authority *ca, struct slice message, struct scep_
 	rc = pki_signed_parse(message, PKI_CONTENT_INSIDE, &outside, err);
 	if (rc == RC_OK)
 		rc = read_addressee(request, &outside, err);
+	ERR_clear_error();
 	if (rc != RC_OK)
 		return rc;
 	rc = read_outside(request, &outside, err);
 	if (rc == RC_OK)
 		rc = read_inside(request, ca, pki_signed_content(&outside), err);
+	ERR_clear_error();
 	if (rc == RC_NO_MEMORY || rc == RC_INTERNAL)
 		return rc;
 	*fail_r = fail_of(rc);

@@ -74,6 +74,7 @@ static enum rc write_cms(CMS_ContentInfo *cms, struct buf *out, struct err *err)
 
 	if (len <= 0)
 		return ossl_fault(err, RC_INTERNAL, "CertRep: cannot be written");
+	ERR_clear_error(); /* not all that went wrong on the way was needed */
 	buf_append(out, slice_of(der, (size_t)len));
 	OPENSSL_free(der);
 	return buf_status(out, "CertRep", err);
@@ -95,7 +96,6 @@ static enum rc write_reply(const struct reply *reply, struct buf *out, struct er
 
 	if (info == NULL || !add_attributes(info, reply) || CMS_final(cms, content, NULL, flags) != 1)
 		return ossl_fault(err, RC_INTERNAL, "CertRep: cannot be made");
-	ERR_clear_error();
 	return write_cms(cms, out, err);
 }
 

@@ -173,10 +173,10 @@ void pki_signed_fini(struct pki_signed *message)
 	*message = (struct pki_signed){.cms = NULL};
 }
 
-enum rc pki_key_digest(EVP_PKEY *key, uint8_t digest[static SHA256_BYTES], struct err *err)
+enum rc pki_key_digest(const X509_PUBKEY *key, uint8_t digest[static SHA256_BYTES], struct err *err)
 {
 	unsigned char *der = NULL;
-	int len = i2d_PUBKEY(key, &der);
+	int len = i2d_X509_PUBKEY(key, &der);
 
 	if (len <= 0)
 		return ossl_fault(err, RC_INTERNAL, "public key: cannot be written");

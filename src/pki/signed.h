@@ -45,7 +45,7 @@ enum rc pki_signed_attribute(const struct pki_signed *message, const ASN1_OBJECT
 void pki_signed_fini(struct pki_signed *message);
 
 /* SHA-256 over the DER of its SubjectPublicKeyInfo. */
-enum rc pki_key_digest(EVP_PKEY *key, uint8_t digest[static SHA256_BYTES], struct err *err)
+enum rc pki_key_digest(const X509_PUBKEY *key, uint8_t digest[static SHA256_BYTES], struct err *err)
 	MUST_USE;
 
 #endif

@@ -30,6 +30,13 @@ static const struct {
 	[HISTORY_UNENROLLMENTS] = {"unenrollments", "history.unenrollments",
 		"DELETE FROM unenrollment WHERE id IN (SELECT id FROM unenrollment"
 		" INDEXED BY unenrollment_by_age WHERE recorded_at <= ?1 ORDER BY recorded_at LIMIT ?2)"},
+	[HISTORY_INTENTS] = {"intents", "history.intents",
+		"DELETE FROM intent WHERE id IN (SELECT id FROM intent INDEXED BY intent_by_end"
+		" WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)"},
+	[HISTORY_TRANSACTIONS] = {"transactions", "history.transactions",
+		"DELETE FROM scep_transaction WHERE (key_sha256, transaction_id) IN"
+		" (SELECT key_sha256, transaction_id FROM scep_transaction INDEXED BY scep_transaction_by_end"
+		" WHERE ends_at <= ?1 ORDER BY ends_at LIMIT ?2)"},
 };
 
 const char *history_class_name(enum history_class class)

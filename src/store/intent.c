@@ -110,7 +110,7 @@ enum rc scep_transaction_keep(struct txn *txn, const uint8_t key_sha256[static S
 	if (rc != RC_OK)
 		return rc;
 	return DO(txn, err,
-		"INSERT OR REPLACE INTO scep_transaction (key_sha256, transaction_id, identity_id)"
-		" VALUES (?1, ?2, ?3)",
+		"INSERT OR REPLACE INTO scep_transaction (key_sha256, transaction_id, identity_id, ends_at)"
+		" SELECT ?1, ?2, id, not_after FROM identity WHERE id = ?3",
 		V_SHA256(key_sha256), V_TEXT(transaction_id), V_INT(identity_id));
 }

@@ -118,6 +118,7 @@ struct config {
 		int64_t escrow_days;
 		int64_t tokens_days;
 		int64_t unenrollments_days;
+		int64_t intents_days;
 	} history;
 	struct {
 		char *proxy; /* [net] host:port that is asked to CONNECT; empty: none */

@@ -13,6 +13,7 @@
 #include "pomona/http/http.h"
 #include "pomona/pki/authority.h"
 #include "pomona/pki/scep.h"
+#include "pomona/pki/signer.h"
 #include "pomona/store/store.h"
 
 enum { ENROLL_CHALLENGE_BYTES_MAX = SCEP_CHALLENGE_BYTES_MAX };
@@ -28,9 +29,10 @@ struct enroll_settings { /* may change while serving */
 };
 
 struct enroll_params {
-	struct store *store; /* borrowed until enroll_free(), as the two that follow */
+	struct store *store; /* borrowed until enroll_free(), as the three that follow */
 	const struct clock *clock;
 	const struct authority *device_ca;
+	struct signer *signer;                  /* whose thread alone uses the CA's key */
 	const struct enroll_settings *settings; /* copied */
 };
 

@@ -44,6 +44,8 @@ struct http_route {
 	 * 500. */
 	void (*handle)(struct http_request *request, void *ctx);
 	uint32_t flags; /* the room's own, see http_request_route() */
+	/* Of a query what cannot be decoded is left out; else the request gets 400. */
+	bool is_query_lax;
 };
 
 /* What one room of the house serves on a listener. */

@@ -25,6 +25,8 @@ enum history_class {
 	HISTORY_ESCROW,   /* secrets of former enrollments */
 	HISTORY_TOKENS,   /* API tokens that were revoked or have ended */
 	HISTORY_UNENROLLMENTS,
+	HISTORY_INTENTS,      /* challenges and the like, past their end */
+	HISTORY_TRANSACTIONS, /* of SCEP, whose identity has ended */
 	HISTORY_CLASS_COUNT
 };
 const char *history_class_name(enum history_class class);

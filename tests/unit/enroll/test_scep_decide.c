@@ -245,6 +245,29 @@ static void a_renewal_needs_no_challenge_but_a_certificate_of_ours(void **state)
 	}
 }
 
+/* Clients make the transaction's name of the key: it is then the same one again. */
+static void a_renewal_that_keeps_the_key_gets_a_new_certificate(void **state)
+{
+	struct ask first = {.challenge = "c1"};
+	struct ask renewal = {.kind = SCEP_RENEWAL_REQ};
+	struct ask again = {.kind = SCEP_RENEWAL_REQ};
+	struct ask poll = {.kind = SCEP_CERT_POLL};
+	char name[32];
+
+	(void)state;
+	mint("c1", "UDID-1");
+	assert_int_equal(ask(&first), SCEP_NOT_REFUSED);
+	(void)snprintf(name, sizeof(name), "issued %d", issued_count);
+	renewal.signer = again.signer = poll.signer = name;
+	assert_int_equal(ask(&poll), SCEP_NOT_REFUSED);
+	assert_int_equal(poll.identity_id, first.identity_id);
+	assert_int_equal(ask(&renewal), SCEP_NOT_REFUSED);
+	assert_int_not_equal(renewal.identity_id, first.identity_id);
+	assert_string_equal(renewal.decision.issued_for, "UDID-1");
+	assert_int_equal(ask(&again), SCEP_NOT_REFUSED);
+	assert_int_equal(again.identity_id, renewal.identity_id);
+}
+
 static void a_renewal_by_a_certificate_that_is_revoked_or_at_its_end_is_refused(void **state)
 {
 	struct ask revoked = {.kind = SCEP_RENEWAL_REQ,
@@ -341,6 +364,7 @@ int main(void)
 		IN_WORLD(what_is_no_challenge_of_ours_is_refused),
 		IN_WORLD(a_static_challenge_works_for_everybody),
 		IN_WORLD(a_renewal_needs_no_challenge_but_a_certificate_of_ours),
+		IN_WORLD(a_renewal_that_keeps_the_key_gets_a_new_certificate),
 		IN_WORLD(a_renewal_by_a_certificate_that_is_revoked_or_at_its_end_is_refused),
 		IN_WORLD(the_present_certificate_renews_its_device_and_a_former_one_does_not),
 		IN_WORLD(a_poll_for_what_was_never_asked_finds_nothing),

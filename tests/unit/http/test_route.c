@@ -232,7 +232,14 @@ static void a_query_is_cut_into_pairs(void **state)
 	}
 	assert_false(target_query_parse("a=%", out, &len));
 	assert_false(target_query_parse("a%0=1", out, &len));
-	assert_false(target_query_parse("a=1&b=%00", out, &len));
+	assert_false(target_query_parse("a=1&b=%00&c=2", out, &len));
+	assert_int_equal(len, 8);
+	assert_memory_equal(out,
+		"a\0"
+		"1\0"
+		"c\0"
+		"2\0",
+		len);
 }
 
 static void a_target_in_absolute_form_has_a_path(void **state)

@@ -12,13 +12,16 @@
 #include <string.h>
 
 #include "forge.h"
+#include "internal.h"
 #include "pomona/pki/authority.h"
 #include "pomona/base/codec.h"
 #include "pomona/pki/cert_header.h"
 #include "pomona/pki/message_signature.h"
 #include "pomona/pki/push_cert.h"
+#include "pomona/pki/scep.h"
 #include "pomona/pki/seal.h"
 #include "pomona/pki/trust.h"
+#include "scep_client.h"
 
 enum { BOUND = 1 << 20, CALLS_MAX = 100000 };
 
@@ -322,6 +325,79 @@ static void short_memory_reads_a_header_whole_or_not_at_all(void **state)
 	forge_free(&header_pem);
 }
 
+/* A SCEP request and who is asked: made before memory runs short. */
+static struct authority *scep_ca;
+static struct slice scep_message;
+static struct scep_request *scep_request;
+
+static void make_scep(void)
+{
+	const struct authority_params params = {.key = KEY_RSA_2048,
+		.common_name = "CA",
+		.now = FORGE_NOW,
+		.valid_s = FORGE_YEAR_S};
+	EVP_PKEY *key = EVP_RSA_gen(2048);
+	AUTO(forged_free) struct forged *self = scep_self(key, "device");
+	struct slice csr = scep_csr(key, "device", "challenge");
+	struct scep_ask ask = {.signer = self->cert, .signer_key = key, .inside = csr};
+	struct err err;
+
+	assert_int_equal(authority_new(&params, &scep_ca, &err), RC_OK);
+	ask.ca = pki_authority_cert(scep_ca);
+	scep_message = scep_ask(&ask);
+	forge_free(&csr);
+	EVP_PKEY_free(key);
+}
+
+static enum rc read_message(struct scep_request **request_r, enum scep_fail *fail_r)
+{
+	struct err err;
+
+	return scep_read(scep_ca, scep_message, request_r, fail_r, &err);
+}
+
+static bool read_scep(void)
+{
+	AUTO(scep_request_free) struct scep_request *request = NULL;
+	enum scep_fail fail = SCEP_FAIL_NONE;
+	enum rc rc = read_message(&request, &fail);
+
+	assert_int_equal(rc == RC_OK, request != NULL);
+	if (rc != RC_OK || fail != SCEP_FAIL_NONE)
+		return false;
+	assert_true(slice_is_str(scep_request_facts(request)->challenge, "challenge"));
+	return true;
+}
+
+static bool write_scep(void)
+{
+	const struct scep_writer writer = {.ca = scep_ca, .now_unix_s = FORGE_NOW};
+	AUTO(buf_fini) struct buf reply;
+	AUTO(buf_fini) struct buf refusal;
+	struct err err;
+
+	buf_init(&reply, BOUND);
+	buf_init(&refusal, BOUND);
+	return scep_write_cert(scep_request, &writer, authority_cert_der(scep_ca), &reply, &err) ==
+		RC_OK &&
+		scep_write_failure(scep_request, &writer, SCEP_BAD_REQUEST, "why", &refusal, &err) == RC_OK &&
+		reply.len > 0 && refusal.len > 0;
+}
+
+static void short_memory_lets_no_scep_request_be_half_read_or_half_answered(void **state)
+{
+	enum scep_fail fail = SCEP_FAIL_NONE;
+
+	(void)state;
+	make_scep();
+	assert_true(fail_each(read_scep) > 10);
+	assert_int_equal(read_message(&scep_request, &fail), RC_OK);
+	assert_true(fail_each(write_scep) > 10);
+	scep_request_free(&scep_request);
+	forge_free(&scep_message);
+	authority_free(&scep_ca);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +407,7 @@ int main(void)
 		cmocka_unit_test(short_memory_leaves_no_half_push_certificate),
 		cmocka_unit_test(short_memory_never_makes_a_wrong_signature_good),
 		cmocka_unit_test(short_memory_reads_a_header_whole_or_not_at_all),
+		cmocka_unit_test(short_memory_lets_no_scep_request_be_half_read_or_half_answered),
 	};
 
 	/* Refused once OpenSSL has allocated anything. */

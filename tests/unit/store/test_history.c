@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "history_kit.h"
+#include "pomona/store/intent.h"
 #include "history_sql.h"
 #include "impl.h"
 
@@ -164,6 +165,32 @@ static void test_what_hangs_on_devices_and_tokens_goes_by_age(void **state)
 	history_live(f, &walk, DAY);
 	assert_int_equal(look(f, "SELECT count(*) FROM api_token"), 1);
 	assert_int_equal(look(f, "SELECT count(*) FROM api_token WHERE name = 'live'"), 1);
+}
+
+/* A challenge counts from its end, a transaction from that of its identity. */
+static void test_challenges_and_transactions_go_after_their_end(void **state)
+{
+	static const uint8_t digest[SHA256_BYTES] = {7};
+	const struct intent_new intent = {.way = INTENT_CHALLENGE,
+		.challenge_sha256 = digest,
+		.expires_at = T0 + DAY};
+	struct fixture *f = *state;
+	struct history_walk walk = history_walk_of(10 * DAY);
+	struct cert_facts cert = facts_of(9);
+	int64_t id, identity_id;
+	struct err err;
+
+	cert.not_after = T0 + 3 * DAY;
+	assert_ok(intent_add(fixture_write(f), &intent, &id, &err), &err);
+	assert_ok(identity_record(fixture_write(f), &cert, digest, &identity_id, &err), &err);
+	assert_ok(scep_transaction_keep(fixture_write(f), digest, S("t"), identity_id, &err), &err);
+	history_live(f, &walk, 11 * DAY - 1);
+	assert_int_equal(look(f, "SELECT count(*) FROM intent"), 1);
+	history_live(f, &walk, 2);
+	assert_int_equal(look(f, "SELECT count(*) FROM intent"), 0);
+	assert_int_equal(look(f, "SELECT count(*) FROM scep_transaction"), 1);
+	history_live(f, &walk, 2 * DAY);
+	assert_int_equal(look(f, "SELECT count(*) FROM scep_transaction"), 0);
 }
 
 /* --- what follows of a row that is gone */
@@ -449,6 +476,7 @@ int main(void)
 		TEST(test_without_an_age_all_is_kept),
 		TEST(test_of_queries_the_newest_answer_stays),
 		TEST(test_what_hangs_on_devices_and_tokens_goes_by_age),
+		TEST(test_challenges_and_transactions_go_after_their_end),
 		TEST(test_a_late_answer_is_taken_as_long_as_its_row_is_kept),
 		TEST(test_a_uuid_that_is_gone_is_a_new_command),
 		TEST(test_a_command_that_is_being_sent_again_keeps_its_body),

@@ -19,7 +19,7 @@ static void test_a_new_database_has_every_table_and_the_version(void **state)
 																			"SELECT count(*) FROM pragma_table_list WHERE schema = 'main'"
 																			" AND type = 'table' AND name NOT LIKE 'sqlite%' AND strict = 0"),
 		0);
-	assert_int_equal(look(f, "SELECT count(*) FROM counter"), 23);
+	assert_int_equal(look(f, "SELECT count(*) FROM counter"), 25);
 	assert_int_equal(look(f, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"), 1);
 }
 
@@ -96,11 +96,11 @@ static void test_a_newer_schema_is_refused_with_advice_and_left_alone(void **sta
 
 	fixture_open(f);
 	fixture_close(f);
-	tamper(f, "PRAGMA user_version = 7");
+	tamper(f, "PRAGMA user_version = 8");
 	assert_rc(fixture_try_open(f, &err), RC_UNSUPPORTED, &err);
-	assert_non_null(strstr(err.text, "newer pomonad (schema 7, this one knows 6)"));
+	assert_non_null(strstr(err.text, "newer pomonad (schema 8, this one knows 7)"));
 	assert_non_null(strstr(err.text, "install that version or restore a backup"));
-	assert_int_equal(look(f, "PRAGMA user_version"), 7);
+	assert_int_equal(look(f, "PRAGMA user_version"), 8);
 }
 
 static void test_a_database_of_another_program_is_refused_and_left_alone(void **state)

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pomona/base/codec.h"
+#include "pomona/base/rand.h"
+#include "pomona/store/intent.h"
+
+#include "private.h"
+
+/* Challenges for SCEP: one device each, one use each. */
+
+enum {
+	CHALLENGE_RANDOM_BYTES = 20,
+	CHALLENGE_TEXT_BYTES = 2 * CHALLENGE_RANDOM_BYTES + 1,
+	VALID_S_DEFAULT = 86400,
+	VALID_S_MAX = 90 * 86400,
+	PORT_HTTPS = 443,
+	URL_BYTES = 512,
+	DETAIL_BYTES = 64,
+};
+
+struct minting {
+	struct job job;
+	struct slice device_id, serial_number, ends;
+	int64_t expires_at;
+	int64_t intent_id;
+	char challenge[CHALLENGE_TEXT_BYTES]; /* wiped when it has been shown */
+};
+
+static struct minting *minting_of(struct job *job)
+{
+	return (struct minting *)job;
+}
+
+static enum rc read_end(struct minting *minting, struct err *err)
+{
+	struct call *call = &minting->job.call;
+	const int64_t now = clock_unix_s(call->api->clock);
+
+	minting->expires_at = now + VALID_S_DEFAULT;
+	if (minting->ends.ptr == NULL)
+		return RC_OK;
+	if (time_parse(minting->ends, &minting->expires_at, NULL) != RC_OK)
+		return api_call_invalid(call, err, "expires_at", "must be a time such as 2027-01-31T12:00:00Z");
+	if (minting->expires_at <= now)
+		return api_call_invalid(call, err, "expires_at", "has passed already");
+	if (minting->expires_at > now + VALID_S_MAX)
+		return api_call_invalid(call, err, "expires_at", "must be within 90 days");
+	return RC_OK;
+}
+
+static void make_challenge(struct minting *minting)
+{
+	uint8_t random[CHALLENGE_RANDOM_BYTES];
+
+	rand_bytes(random, sizeof(random));
+	for (size_t i = 0; i < sizeof(random); i++)
+		(void)snprintf(minting->challenge + 2 * i, sizeof(minting->challenge) - 2 * i, "%02x", random[i]);
+	explicit_bzero(random, sizeof(random));
+}
+
+static enum rc prepare(struct job *job, struct err *err)
+{
+	static const struct json_field table[] = {
+		{.key = "device_id",
+			.kind = JSON_KIND_STRING,
+			.offset = offsetof(struct minting, device_id),
+			.max_bytes = ENROLLMENT_DEVICE_ID_BYTES_MAX},
+		{.key = "serial_number",
+			.kind = JSON_KIND_STRING,
+			.offset = offsetof(struct minting, serial_number),
+			.max_bytes = INTENT_NAME_BYTES_MAX},
+		{.key = "expires_at",
+			.kind = JSON_KIND_STRING,
+			.offset = offsetof(struct minting, ends),
+			.max_bytes = TIME_FIELD_BYTES_MAX},
+	};
+	struct minting *minting = minting_of(job);
+	struct json_value *body;
+	enum rc rc = api_call_body(&job->call, &body, err);
+
+	if (rc == RC_OK)
+		rc = json_read_fields(body, table, COUNT_OF(table), minting, err);
+	if (rc == RC_OK)
+		rc = read_end(minting, err);
+	if (rc == RC_OK)
+		make_challenge(minting);
+	return rc;
+}
+
+static enum rc run(struct job *job, struct txn *txn, struct err *err)
+{
+	struct minting *minting = minting_of(job);
+	uint8_t digest[SHA256_BYTES];
+	const struct intent_new intent = {.way = INTENT_CHALLENGE,
+		.challenge_sha256 = digest,
+		.device_id = minting->device_id,
+		.serial_number = minting->serial_number,
+		.created_by = slice_of_str(job->call.who),
+		.expires_at = minting->expires_at};
+
+	sha256(slice_of_str(minting->challenge), digest);
+	return intent_add(txn, &intent, &minting->intent_id, err);
+}
+
+static void set_url(const struct api *api, struct json_value *root)
+{
+	const struct http_listener *listener = atomic_load(&api->device_listener);
+	const bool is_v6 = strchr(api->hostname, ':') != NULL;
+	const unsigned port = listener == NULL ? PORT_HTTPS : http_listener_port(listener);
+	char url[URL_BYTES];
+	int len =
+		snprintf(url, sizeof(url), "https://%s%s%s", is_v6 ? "[" : "", api->hostname, is_v6 ? "]" : "");
+
+	if (port != PORT_HTTPS)
+		(void)snprintf(url + len, sizeof(url) - (size_t)len, ":%u/scep", port);
+	else
+		(void)snprintf(url + len, sizeof(url) - (size_t)len, "/scep");
+	json_set_str(root, "url", url);
+}
+
+static void reply(struct job *job)
+{
+	struct minting *minting = minting_of(job);
+	struct json_value *root = json_new_object();
+	char ends[TIME_TEXT_BYTES];
+	char detail[DETAIL_BYTES];
+
+	time_format(minting->expires_at, ends);
+	(void)snprintf(detail, sizeof(detail), "intent %lld, ends %s", (long long)minting->intent_id,
+		ends);
+	if (minting->device_id.len > 0)
+		api_call_audit_detail(&job->call, "create_challenge",
+			arena_str(job->call.arena, minting->device_id), detail);
+	else
+		api_call_audit_detail(&job->call, "create_challenge", "any", detail);
+	json_set_str(root, "challenge", minting->challenge);
+	explicit_bzero(minting->challenge, sizeof(minting->challenge));
+	set_url(job->call.api, root);
+	json_set_slice(root, "device_id", minting->device_id);
+	json_set_slice(root, "serial_number", minting->serial_number);
+	json_set_time(root, "expires_at", minting->expires_at);
+	api_call_reply(&job->call, 201, &root);
+}
+
+static void failed(struct job *job)
+{
+	explicit_bzero(minting_of(job)->challenge, CHALLENGE_TEXT_BYTES);
+}
+
+void api_challenges_post(struct http_request *request, void *api)
+{
+	static const struct job_type type = {.size = sizeof(struct minting),
+		.prepare = prepare,
+		.run = run,
+		.reply = reply,
+		.failed = failed};
+
+	api_job_handle(request, api, &type);
+}

@@ -102,7 +102,9 @@ enum rc message_signature_verify(const struct message_signature *signature, stru
 {
 	enum rc rc = pki_signed_verify(&signature->message, body, err);
 
-	return rc == RC_UNSUPPORTED ? err_set(err, RC_DENIED, "its key is not known here") : rc;
+	if (rc == RC_UNSUPPORTED)
+		return err_set(err, RC_DENIED, "its key is not known here");
+	return rc == RC_DENIED ? err_set(err, rc, "it is not the signature of this body") : rc;
 }
 
 void message_signature_free(struct message_signature **signature)

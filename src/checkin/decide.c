@@ -99,6 +99,10 @@ enum rc checkin_decide(struct txn *txn, const struct checkin_policy *policy,
 	rc = judge_sender(txn, &judge, &sender, outcome, err);
 	if (rc != RC_OK || outcome->refusal != REFUSAL_NONE)
 		return rc;
+	if (message->type != CHECKIN_USER_AUTHENTICATE)
+		rc = judge_require_token(txn, &message->claim, &sender, outcome, err);
+	if (rc != RC_OK || outcome->refusal != REFUSAL_NONE)
+		return rc;
 	rc = deciders[message->type](&visit);
 	if (rc == RC_OK)
 		tell_contact(&visit);

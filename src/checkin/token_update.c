@@ -59,6 +59,14 @@ static enum rc update(const struct visit *visit)
 	return enrollment_set_state(visit->txn, sender->device.id, ENROLLMENT_ENROLLED, visit->err);
 }
 
+/* Behind all that waits for the channel stands what lets it out of Setup Assistant. */
+static enum rc let_go(const struct visit *visit, int64_t id)
+{
+	if (!visit->policy->setup.is_automatic || !visit->message->token.is_awaiting_configuration)
+		return RC_OK;
+	return setup_queue(visit->txn, id, visit->message->claim.kind, visit->err);
+}
+
 /* An UnlockToken that is not sent does not delete the one we have. */
 static enum rc keep_tokens(const struct visit *visit)
 {
@@ -69,6 +77,8 @@ static enum rc keep_tokens(const struct visit *visit)
 
 	if (rc == RC_OK && message->unlock_token.len != 0)
 		rc = escrow_put(visit->txn, device_id, ESCROW_UNLOCK_TOKEN, message->unlock_token, visit->err);
+	if (rc == RC_OK)
+		rc = let_go(visit, device_id);
 	visit->outcome->channel_id = device_id;
 	visit->outcome->contact = OUTCOME_CONTACT_TOKEN;
 	return rc;
@@ -121,6 +131,8 @@ static enum rc decide_user(const struct visit *visit)
 	if (rc == RC_OK)
 		rc =
 			enrollment_set_token(visit->txn, id, &visit->message->token, visit->message->raw, visit->err);
+	if (rc == RC_OK)
+		rc = let_go(visit, id);
 	visit->outcome->channel_id = id;
 	visit->outcome->contact = OUTCOME_CONTACT_TOKEN;
 	visit->outcome->event = is_live ? "user_token_updated" : "user_enrolled";

@@ -15,6 +15,7 @@ enum { CORRUPT_SKIPPED_MAX = 64 };
 /* What the parts of one decision share. */
 struct turn {
 	struct txn *txn;
+	const struct setup_policy *setup;
 	const struct result *result;
 	const struct sender *sender;
 	struct outcome *outcome;
@@ -35,8 +36,12 @@ static enum rc finish(const struct turn *turn, const struct queue_item *item)
 		.is_late = !is_open_state(item->state),
 	};
 
+	enum rc rc = queue_finish(turn->txn, item, &answer, turn->err);
+
 	turn->outcome->event = answer.is_late ? "command_answered_late" : "command_answered";
-	return queue_finish(turn->txn, item, &answer, turn->err);
+	if (rc != RC_OK || answer.state != QUEUE_DONE || !setup_is_awaited(&turn->sender->channel))
+		return rc;
+	return enrollment_configured(turn->txn, item->enrollment_id, item->command_id, turn->err);
 }
 
 /* A final answer stands: no NotNow undoes it, nor a cancellation, and the same answer again changes nothing. */
@@ -85,12 +90,33 @@ static enum rc put_aside(const struct turn *turn, const struct queue_item *item)
 	return alarm_raise(turn->txn, "command_corrupt", slice_of_str(subject), text, turn->err);
 }
 
+/*
+ * The command that ends set-up, where it has waited for the others long enough. RC_NOT_FOUND: it has not. One that was
+ * put off comes with the next poll, as all do.
+ */
+static enum rc find_overdue(const struct turn *turn, struct queue_item *item_r)
+{
+	int64_t queued_at = 0;
+	enum rc rc;
+
+	if (!turn->setup->is_automatic || !setup_is_awaited(&turn->sender->channel))
+		return RC_NOT_FOUND;
+	rc = queue_last(turn->txn, turn->sender->channel.id, item_r, &queued_at, turn->err);
+	if (rc == RC_OK &&
+		(item_r->state == QUEUE_NOTNOW || txn_now(turn->txn) - queued_at < turn->setup->wait_max_s))
+		return RC_NOT_FOUND;
+	return rc;
+}
+
 /* RC_NOT_FOUND: nothing is to be handed out. */
 static enum rc hand_out_first(const struct turn *turn, bool is_held)
 {
 	for (int i = 0; i < CORRUPT_SKIPPED_MAX; i++) {
 		struct queue_item item;
-		enum rc rc = queue_first(turn->txn, turn->sender->channel.id, is_held, &item, turn->err);
+		enum rc rc = find_overdue(turn, &item);
+
+		if (rc == RC_NOT_FOUND)
+			rc = queue_first(turn->txn, turn->sender->channel.id, is_held, &item, turn->err);
 
 		if (rc != RC_OK)
 			return rc;
@@ -116,6 +142,22 @@ static enum rc tell_held(const struct turn *turn)
 	return queue_last_seq(turn->txn, &turn->outcome->seen_seq, turn->err);
 }
 
+/*
+ * It waits in Setup Assistant and nothing is open that would let it go: the conf was another then, or what let it go
+ * failed or was cancelled. Once a poll, so that a device that refuses the command is not given it without end.
+ */
+static enum rc end_setup(const struct turn *turn)
+{
+	const struct enrollment *channel = &turn->sender->channel;
+	enum rc rc;
+
+	if (!turn->setup->is_automatic || !setup_is_awaited(channel) ||
+		turn->result->status != RESULT_IDLE)
+		return RC_NOT_FOUND;
+	rc = setup_queue(turn->txn, channel->id, channel->kind, turn->err);
+	return rc == RC_OK ? hand_out_first(turn, false) : rc;
+}
+
 static enum rc give_next(const struct turn *turn)
 {
 	bool is_held = false;
@@ -123,6 +165,8 @@ static enum rc give_next(const struct turn *turn)
 
 	if (rc == RC_OK)
 		rc = hand_out_first(turn, is_held);
+	if (rc == RC_NOT_FOUND && !is_held)
+		rc = end_setup(turn);
 	if (rc == RC_OK)
 		turn->outcome->content_type = OUTCOME_PLIST_TYPE;
 	if (rc != RC_NOT_FOUND)
@@ -150,15 +194,16 @@ static enum rc take_turn(const struct turn *turn)
 	return give_next(turn);
 }
 
-enum rc result_decide(struct txn *txn, const struct unenroll_policy *policy,
+enum rc result_decide(struct txn *txn, const struct result_policy *policy,
 	const struct credential *credential, const struct result *result, struct outcome *outcome,
 	struct err *err)
 {
-	const struct judge_params judge = {.policy = policy,
+	const struct judge_params judge = {.policy = &policy->unenroll,
 		.credential = credential,
 		.claim = &result->claim};
 	struct sender sender;
 	const struct turn turn = {.txn = txn,
+		.setup = &policy->setup,
 		.result = result,
 		.sender = &sender,
 		.outcome = outcome,
@@ -167,6 +212,8 @@ enum rc result_decide(struct txn *txn, const struct unenroll_policy *policy,
 
 	if (rc == RC_OK && outcome->refusal == REFUSAL_NONE)
 		rc = judge_require_pinned(txn, &result->claim, &sender, outcome, err);
+	if (rc == RC_OK && outcome->refusal == REFUSAL_NONE)
+		rc = judge_require_token(txn, &result->claim, &sender, outcome, err);
 	if (rc != RC_OK || outcome->refusal != REFUSAL_NONE)
 		return rc;
 	outcome->channel_id = sender.is_channel_known ? sender.channel.id : sender.device.id;
@@ -198,11 +245,17 @@ enum rc result_try_idle(struct txn *txn, const struct credential *credential,
 		return RC_OK;
 	}
 	if (sender.standing != STANDING_PINNED || !sender.is_channel_known ||
-		sender.device.state != ENROLLMENT_ENROLLED || sender.channel.state != ENROLLMENT_ENROLLED)
+		sender.device.state != ENROLLMENT_ENROLLED || sender.channel.state != ENROLLMENT_ENROLLED ||
+		setup_is_awaited(&sender.channel))
 		return RC_OK;
 	rc = queue_is_open(txn, sender.channel.id, &is_open, err);
+	if (rc == RC_OK && !is_open)
+		rc = judge_require_token(txn, &result->claim, &sender, outcome, err);
 	if (rc != RC_OK || is_open)
 		return rc;
+	*is_answered_r = true;
+	if (outcome->refusal != REFUSAL_NONE)
+		return RC_OK;
 	outcome->channel_id = sender.channel.id;
 	outcome->contact = OUTCOME_CONTACT_DRAINED;
 	*is_answered_r = true;

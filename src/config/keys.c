@@ -91,9 +91,9 @@ static const struct config_key keys[] = {
 		HELP("A device with an identity of ours that is not known: refuse (403), or unenroll (401).")),
 	KEY(device, unenroll_fuse, INTEGER(0, 1000000, "10", "devices an hour"), RELOADABLE,
 		HELP("With unknown_device = unenroll: more than this are only refused, and an alarm is raised.")),
-	KEY(device, user_authenticate, CHOICE("gone|empty_challenge", "gone"), RELOADABLE,
+	KEY(device, user_authenticate, CHOICE("gone|empty_challenge|digest", "gone"), RELOADABLE,
 		HELP(
-			"Users of a Mac: gone (410, not managed), or empty_challenge (managed without a password).")),
+			"Users of a Mac: gone (410, not managed), empty_challenge (no password), digest ([users]).")),
 
 	KEY(enroll, scep, CHOICE("on|off", "on"), RELOADABLE,
 		HELP("SCEP on the device listener, at /scep; the device CA must have an RSA key.")),
@@ -105,6 +105,15 @@ static const struct config_key keys[] = {
 		HELP("How long the key that used a challenge gets its certificate by it once more.")),
 	KEY(enroll, crl_valid_s, INTEGER(60, 31536000, "604800", "s"), RELOADABLE,
 		HELP("When the list of revoked identities, at /crl, says that the next one is due.")),
+	KEY(enroll, auto_configured, CHOICE("no|yes", "yes"), RELOADABLE,
+		HELP("Whether devices in Setup Assistant are let go after the commands that wait for them.")),
+	KEY(enroll, setup_wait_s, INTEGER(0, 604800, "900", "s"), RELOADABLE,
+		HELP("They are let go after so long though commands are still open.")),
+
+	KEY(users, file, TYPE(PATH, CONFIG_STATE_DIR "/users"),
+		HELP("Who may log in, as `pomonactl user` keeps them; it need not be there.")),
+	KEY(users, realm, TYPE(TEXT, "Device management"), RELOADABLE,
+		HELP("What people are told they log in to; passwords are kept for it: change it before them.")),
 
 	KEY(admin, listen, TYPE(ADDRESS, "127.0.0.1:8080"), EMPTY_ALLOWED,
 		HELP("Address and port of the admin API and web pages, without TLS: loopback; empty for none.")),

@@ -28,6 +28,8 @@ static const struct option challenge_options[] = {{"--device", true}, {"--serial
 static const struct option push_options[] = {{"--all", false}, {"--filter", true},
 	{"--urgent", false}};
 static const struct option token_options[] = {{"--role", true}, {"--expires", true}};
+static const struct option user_add_options[] = {{"--name", true}, {"--password-file", true}};
+static const struct option user_passwd_options[] = {{"--password-file", true}};
 static const struct option pushcert_options[] = {{"--password-file", true}, {"--force", false}};
 static const struct option remove_options[] = {{"--yes", false}};
 
@@ -114,6 +116,14 @@ static const struct command table[] = {
 		.run = cmd_key_count},
 	{"key", "new", "FILE", "add a new key to a key file that pomonad itself cannot write", NULL, 0,
 		WORDS(1, 1), .run = cmd_key_new},
+	{"user", "add", "NAME [--name DISPLAY-NAME] [--password-file FILE]",
+		"let somebody log in: in the user file of the conf, without the server",
+		OPTIONS(user_add_options), WORDS(1, 1), .run = cmd_user_add},
+	{"user", "passwd", "NAME [--password-file FILE]", "give a user another password",
+		OPTIONS(user_passwd_options), WORDS(1, 1), .run = cmd_user_passwd},
+	{"user", "remove", "NAME", "let a user log in no more", NULL, 0, WORDS(1, 1),
+		.run = cmd_user_remove},
+	{"user", "list", "", "the users of the user file", NULL, 0, WORDS(0, 0), .run = cmd_user_list},
 	{"backup", NULL, "FILE [--force]",
 		"write a snapshot of the database while it serves; the master key is not in it",
 		OPTIONS(backup_options), WORDS(1, 1), .run = cmd_backup},

@@ -108,7 +108,7 @@ int ctl_ask_password(const struct ctl *ctl, const char *prompt, struct buf *out)
 	tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (tty < 0)
 		return ctl_usage(ctl,
-			"the key wants a password, and there is no terminal to ask on: give "
+			"a password is wanted, and there is no terminal to ask on: give "
 			"--password-file FILE");
 	if (!ask(tty, prompt, out) || out->len == 0)
 		status = ctl_fail(ctl, EX_NOINPUT, "no password was given, or one longer than %d bytes",

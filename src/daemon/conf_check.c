@@ -10,6 +10,7 @@
 #include "host.h"
 #include "pomona/base/clock.h"
 #include "pomona/pki/seal.h"
+#include "users.h"
 
 static enum rc check_state_dir(const struct config *config, struct err *err)
 {
@@ -79,6 +80,7 @@ static enum rc (*const checks[])(const struct config *config, struct err *err) =
 	check_master_key,
 	check_tls,
 	check_enrolling,
+	users_check,
 	check_group,
 	check_push_ca,
 };

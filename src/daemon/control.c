@@ -12,7 +12,12 @@
 #include "pomona/base/log.h"
 #include "server.h"
 
-enum { EXPIRY_EVERY_MS = 60000, CERTIFICATES_EVERY_MS = 60000, WATCHDOG_DIVISOR = 4 };
+enum {
+	EXPIRY_EVERY_MS = 60000,
+	CERTIFICATES_EVERY_MS = 60000,
+	USERS_EVERY_MS = 2000,
+	WATCHDOG_DIVISOR = 4
+};
 
 int control_open_signals(void)
 {
@@ -54,6 +59,11 @@ static void expire(struct server *server)
 static int64_t turn_history(struct server *server)
 {
 	return history_turn(&server->history, server->store);
+}
+
+static void look_at_users(struct server *server)
+{
+	users_look(&server->users_file);
 }
 
 static void beat(struct server *server)
@@ -112,6 +122,7 @@ int control_run(struct server *server)
 		{.every_ms = EXPIRY_EVERY_MS, .fn = expire},
 		[HISTORY_TIMER] = {.turn = turn_history},
 		{.every_ms = CERTIFICATES_EVERY_MS, .fn = server_look_at_certificates},
+		{.every_ms = USERS_EVERY_MS, .fn = look_at_users},
 		{.every_ms = (int64_t)(notify_watchdog_us() / 1000 / WATCHDOG_DIVISOR), .fn = beat},
 	};
 

@@ -105,6 +105,10 @@ static enum rc take_over(struct server *server, const struct config *config, str
 		rc = tls_init(&fresh.in_force, config, &fresh.tls, server->store, err);
 	if (rc == RC_OK)
 		rc = enrolling_settings(config, &fresh.enroll, err);
+	if (rc == RC_OK)
+		rc = users_check(config, err);
+	if (rc == RC_OK)
+		rc = users_load(&server->users_file, err);
 	if (rc != RC_OK)
 		return rc;
 	params = host_tls_params(&fresh.tls);

@@ -63,11 +63,16 @@ struct networks server_proxies(const struct config *config)
 
 struct device_settings server_device_settings(const struct config *config)
 {
+	static const enum user_authenticate user_authenticate[] = {
+		[CONFIG_USER_GONE] = USER_AUTHENTICATE_GONE,
+		[CONFIG_USER_EMPTY_CHALLENGE] = USER_AUTHENTICATE_EMPTY,
+		[CONFIG_USER_DIGEST] = USER_AUTHENTICATE_DIGEST,
+	};
 	enum unknown_device unknown_device = config->device.unknown_device == CONFIG_UNKNOWN_UNENROLL
 		? UNKNOWN_DEVICE_UNENROLL
 		: UNKNOWN_DEVICE_REFUSE;
 
-	return (struct device_settings){
+	struct device_settings settings = (struct device_settings){
 		.policy =
 			{
 				.unenroll =
@@ -75,12 +80,20 @@ struct device_settings server_device_settings(const struct config *config)
 						.unknown_device = unknown_device,
 						.fuse_per_hour = config->device.unenroll_fuse,
 					},
-				.is_user_authenticate_gone = config->device.user_authenticate == CONFIG_USER_GONE,
+				.setup =
+					{
+						.is_automatic = config->enroll.auto_configured == CONFIG_YES,
+						.wait_max_s = config->enroll.setup_wait_s,
+					},
+				.user_authenticate = user_authenticate[config->device.user_authenticate],
 			},
 		.identity = identity_settings(config),
 		.checkin_bytes_max = (size_t)config->device.checkin_bytes_max,
 		.result_bytes_max = (size_t)config->device.result_bytes_max,
 	};
+
+	(void)snprintf(settings.policy.realm, sizeof(settings.policy.realm), "%s", config->users.realm);
+	return settings;
 }
 
 /* Which of the listeners may be passed, and how they are called then. */
@@ -243,12 +256,33 @@ static enum rc read_trust(struct txn *txn, struct trust **trust_r, struct err *e
 	return rc == RC_OK ? trust_new(anchors, count, trust_r, err) : rc;
 }
 
+static enum rc start_users(struct server *server, struct err *err)
+{
+	enum rc rc = users_check(server->config, err);
+
+	if (rc == RC_OK)
+		rc = user_directory_new(clock_system(), &server->users, err);
+	if (rc != RC_OK)
+		return rc;
+	server->users_file = (struct users_file){
+		.directory = server->users,
+		.path = server->config->users.file,
+	};
+	return users_load(&server->users_file, err);
+}
+
+static void stop_users(struct server *server)
+{
+	user_directory_free(&server->users);
+}
+
 static enum rc start_device(struct server *server, struct err *err)
 {
 	struct device_params params = {
 		.store = server->store,
 		.clock = clock_system(),
 		.push = server->push,
+		.users = server->users,
 		.settings = server_device_settings(server->config),
 	};
 	const struct networks proxies = server_proxies(server->config);
@@ -377,6 +411,7 @@ static const struct stage {
 	{"push", waking_open_push, waking_close_push,
 		"correct [push] and [net], and check with `pomonad -t`"},
 	{"outbound thread", waking_start_loop, waking_stop_loop, ADVICE_THREADS},
+	{"users", start_users, stop_users, "correct the user file with `pomonactl user`, or [users]"},
 	{"device messages", start_device, stop_device, "look at the trusted CAs with `pomonactl ca list`"},
 	{"enrolling", start_enroll, stop_enroll, "correct [enroll], and check with `pomonad -t`"},
 	{"admin API", start_api, stop_api, "name an existing group as socket_group, or none"},

@@ -14,6 +14,7 @@
 #include "chores.h"
 #include "history.h"
 #include "passed.h"
+#include "users.h"
 #include "pomona/api/api.h"
 #include "pomona/config/config.h"
 #include "pomona/device/device.h"
@@ -51,6 +52,8 @@ struct server {
 	bool is_loop_running;
 	struct push *push;
 	bool is_push_running;
+	struct user_directory *users;
+	struct users_file users_file;
 	struct device *device;
 	struct enroll *enroll;
 	struct api *api;

@@ -38,6 +38,7 @@ enum rc device_new(const struct device_params *params, struct device **device_r,
 	device->store = params->store;
 	device->clock = params->clock;
 	device->push = params->push;
+	device->users = params->users;
 	device->settings = params->settings;
 	if (params->proxies != NULL)
 		device->proxies = *params->proxies;

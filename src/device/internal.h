@@ -18,7 +18,8 @@
 struct device {
 	struct store *store;
 	const struct clock *clock;
-	struct push *push;     /* NULL: none */
+	struct push *push;            /* NULL: none */
+	struct user_directory *users; /* NULL: none */
 	pthread_rwlock_t lock; /* settings, trust, fingerprint; the generation is written under it */
 	struct device_settings settings;
 	struct trust *trust;
@@ -92,6 +93,7 @@ struct message {
 	bool is_read; /* one of the two below is filled */
 	struct checkin_message checkin;
 	struct result result;
+	struct checkin_question *question; /* of a user's login; NULL: nothing is asked */
 	struct outcome outcome;
 };
 

@@ -27,8 +27,11 @@ static enum rc read_result(struct message *message, struct err *err)
 
 static enum rc decide_result(struct message *message, struct txn *txn, struct err *err)
 {
-	return result_decide(txn, &message->settings.policy.unenroll, &message->shown.held->credential,
-		&message->result, &message->outcome, err);
+	const struct result_policy policy = {.unenroll = message->settings.policy.unenroll,
+		.setup = message->settings.policy.setup};
+
+	return result_decide(txn, &policy, &message->shown.held->credential, &message->result,
+		&message->outcome, err);
 }
 
 static const struct message_kind_row {
@@ -233,11 +236,55 @@ static void submit(struct message *message)
 
 	message->job.run = run;
 	message->job.done = done;
-	http_defer(request);
 	if (store_submit(message->device->store, &message->job, &err) == RC_OK)
 		return;
 	message_fail(message, &err);
 	http_resume(request);
+}
+
+static void user_was_asked(struct user_query *query)
+{
+	struct message *message = query->ctx;
+
+	message->checkin.login = (struct checkin_login){
+		.is_asked = true,
+		.verdict = query->verdict,
+		.nonce = message->question->answer.nonce,
+		.user_name = message->question->answer.username,
+	};
+	submit(message);
+}
+
+/* From here on the message and its request are another's: the user directory's, if it must be asked, or the writer's. */
+static void hand_on(struct message *message)
+{
+	struct device *device = message->device;
+
+	http_defer(message->request);
+	if (message->question == NULL) {
+		submit(message);
+		return;
+	}
+	message->question->query.address = slice_of_str(http_request_peer(message->request));
+	message->question->query.done = user_was_asked;
+	message->question->query.ctx = message;
+	user_check_digest(device->users, &message->question->query);
+}
+
+/* The answer of a user's login is judged by the user directory, before the transaction. */
+static enum rc prepare_question(struct message *message, struct err *err)
+{
+	struct arena *arena = http_request_arena(message->request);
+
+	if (message->kind != MESSAGE_CHECKIN || message->checkin.type != CHECKIN_USER_AUTHENTICATE ||
+		message->device->users == NULL)
+		return RC_OK;
+	message->question = arena_alloc(arena, sizeof(*message->question));
+	if (message->question == NULL)
+		return err_set(err, RC_NO_MEMORY, "login");
+	if (!checkin_user_question(&message->settings.policy, &message->checkin, message->question, arena))
+		message->question = NULL;
+	return RC_OK;
 }
 
 /* RC_OK with *is_answered_r false: it is for the writer to decide. */
@@ -261,7 +308,8 @@ static enum rc answer_early(struct message *message, bool *is_answered_r, struct
 	/* It is what keeps the names, whose reading costs 100 us. The others compare digests and dates. */
 	if (message->kind == MESSAGE_CHECKIN && message->checkin.type == CHECKIN_AUTHENTICATE)
 		credential_read_names(message->shown.held, message->shown.leaf);
-	return try_snapshot(message, is_answered_r, err);
+	rc = try_snapshot(message, is_answered_r, err);
+	return rc == RC_OK && !*is_answered_r ? prepare_question(message, err) : rc;
 }
 
 struct message *message_new(struct device *device, struct http_request *request)
@@ -297,6 +345,6 @@ void message_handle(struct http_request *request, void *device)
 	} else if (is_answered) {
 		message_finish(message);
 	} else {
-		submit(message);
+		hand_on(message);
 	}
 }

@@ -8,6 +8,7 @@ struct claim_keys {
 	struct slice udid, user_id, enrollment_id, enrollment_user_id;
 	struct slice user_short_name, user_long_name;
 	bool is_not_on_console;
+	struct slice auth_token;
 };
 
 #define TEXT(key_, field_, max_) \
@@ -22,6 +23,7 @@ static const struct plist_field fields[] = {
 	TEXT("EnrollmentID", enrollment_id, ENROLLMENT_DEVICE_ID_BYTES_MAX),
 	TEXT("EnrollmentUserID", enrollment_user_id, ENROLLMENT_USER_PART_BYTES_MAX),
 	TEXT("UserShortName", user_short_name, ENROLLMENT_USER_PART_BYTES_MAX),
+	TEXT("AuthToken", auth_token, ENROLLMENT_FACT_BYTES_MAX),
 	TEXT("UserLongName", user_long_name, ENROLLMENT_FACT_BYTES_MAX),
 	{.key = "NotOnConsole",
 		.kind = PLIST_KIND_BOOL,
@@ -126,6 +128,7 @@ enum rc claim_read(const struct plist_node *message, struct arena *arena, struct
 		return rc;
 	claim_r->user_short_name = keys.user_short_name;
 	claim_r->user_long_name = keys.user_long_name;
+	claim_r->auth_token = keys.auth_token;
 	claim_r->is_not_on_console = keys.is_not_on_console;
 	if (keys.udid.len != 0)
 		return read_udid(&keys, arena, claim_r, err);

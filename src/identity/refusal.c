@@ -72,6 +72,9 @@ static const struct refusal_row rows[REFUSAL_COUNT] = {
 	[REFUSAL_TOO_MANY_USERS] = {"too_many_users", 403,
 		"The device has as many user channels as a device may have. If they are real users, unenroll the "
 		"device, `pomonactl device forget ID`, and enroll it anew; else find out what makes them up."},
+	[REFUSAL_USER_NOT_AUTHENTICATED] = {"user_not_authenticated", 403,
+		"The user was asked for a password and has not given it, or the device sent another token than "
+		"it was given. The next login on that Mac asks again."},
 	[REFUSAL_UNKNOWN_DEVICE] = {"unknown_device", 403,
 		"The certificate is good but the device is unknown: the database may be older than the "
 		"device. Restore the right database, or install the enrollment profile again; "
@@ -87,8 +90,8 @@ static const struct refusal_row rows[REFUSAL_COUNT] = {
 		"An unknown device was told to remove its management, as `unknown_device = unenroll` in the "
 		"conf says. Enroll it anew if it shall be managed."},
 	[REFUSAL_USER_NOT_MANAGED] = {"user_not_managed", 410,
-		"Users of Macs are not managed here. Set `user_authenticate = empty_challenge` in the conf to "
-		"manage them."},
+		"Users of Macs are not managed here. Set `user_authenticate = digest` in the conf to "
+		"manage those of the user file, or `empty_challenge` for all."},
 	[REFUSAL_TOO_LARGE] = {"too_large", 413,
 		"The message is larger than the conf allows. If a real device sends it, raise "
 		"`checkin_bytes_max` or `result_bytes_max` in the conf."},

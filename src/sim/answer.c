@@ -44,7 +44,7 @@ static const struct command_spec commands[] = {
 	{"ClearRestrictionsPassword", IOS, 0, NULL, 0, NULL, NULL},
 	{"DeclarativeManagement", ANY, EVERYWHERE, NULL, 0, NULL, NULL},
 	{"DeleteUser", PLATFORM_IPAD | MAC, SHARED_PAD | NO_NOT_NOW_MAC, NULL, 0, NULL, NULL},
-	{"DeviceConfigured", ANY, 0, NULL, 0, NULL, NULL},
+	{"DeviceConfigured", ANY, 0, NULL, 0, NULL, act_end_setup},
 	{"DeviceInformation", ANY, EVERYWHERE | NO_NOT_NOW, "Queries", PLIST_KIND_ARRAY,
 		fill_device_information, NULL},
 	{"DeviceLocation", IOS, 0, NULL, 0, fill_device_location, NULL},

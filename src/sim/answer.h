@@ -56,6 +56,7 @@ act_fn act_install_profile;
 act_fn act_remove_profile;
 /* answer_user.c */
 act_fn act_log_out_user;
+act_fn act_end_setup;
 
 typedef void fill_fn(struct filling *fill, struct plist_node *result);
 

@@ -15,6 +15,13 @@ struct refusals act_log_out_user(const struct acting *act)
 	return (struct refusals){NULL, NULL};
 }
 
+/* It leaves Setup Assistant. */
+struct refusals act_end_setup(const struct acting *act)
+{
+	act->device->is_in_setup = false;
+	return (struct refusals){NULL, NULL};
+}
+
 static void tell_mac_user(struct build *build, struct plist_node *user,
 	const struct channel *channel, unsigned index)
 {

@@ -125,6 +125,7 @@ enum rc device_renew(struct device *device, const struct authority *authority, i
 	for (unsigned i = 0; i < device->channel_count; i++)
 		channel_renew(&device->channels[i], &device->chance);
 	device->has_bootstrap_token = false;
+	device->is_in_setup = false;
 	device->is_unenrolled = false;
 	device->is_clone = false;
 	return rc;

@@ -63,6 +63,7 @@ struct device {
 	const char *topic; /* of its pushes; borrowed */
 	bool is_shared;    /* a Shared iPad */
 	bool has_bootstrap_token;
+	bool is_in_setup;   /* it waits in Setup Assistant for DeviceConfigured */
 	bool is_unenrolled; /* the server ended the management */
 	bool is_clone;      /* its certificate and key are another device's */
 	struct buf cert_pem, key_pem;

@@ -87,6 +87,8 @@ static enum rc open_device(struct fleet *fleet, unsigned index, uint64_t seed, s
 			return rc;
 	}
 	rc = device_renew(&session->device, fleet->sim->authority, clock_unix_s(clock_system()), err);
+	session->device.is_in_setup =
+		fleet->sim->options->is_setting_up && session->device.enrollment_id[0] == 0;
 	if (rc == RC_OK && index >= originals(fleet))
 		rc = make_clone(fleet, index, err);
 	return rc == RC_OK ? save_device(fleet, session, err) : rc;

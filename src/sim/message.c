@@ -105,7 +105,7 @@ enum rc message_token_update(const struct device *device, const struct channel *
 	build_data(&draft.build, draft.dict, "Token", slice_of(channel->push_token, PUSH_TOKEN_BYTES));
 	build_str(&draft.build, draft.dict, "PushMagic", channel->push_magic);
 	if (!channel_is_user(channel))
-		build_bool(&draft.build, draft.dict, "AwaitingConfiguration", false);
+		build_bool(&draft.build, draft.dict, "AwaitingConfiguration", device->is_in_setup);
 	if (has_unlock_token)
 		build_secret(&draft, "UnlockToken", channel, UNLOCK_TOKEN_BYTES);
 	return draft_write(&draft, out, err);
@@ -116,7 +116,7 @@ enum rc message_set_bootstrap_token(const struct device *device, const struct ch
 {
 	struct draft draft = draft_new(device, channel, "SetBootstrapToken");
 
-	build_bool(&draft.build, draft.dict, "AwaitingConfiguration", false);
+	build_bool(&draft.build, draft.dict, "AwaitingConfiguration", device->is_in_setup);
 	build_secret(&draft, "BootstrapToken", channel, BOOTSTRAP_TOKEN_BYTES);
 	return draft_write(&draft, out, err);
 }

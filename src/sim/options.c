@@ -91,6 +91,8 @@ static const struct option options[] = {
 		FOR_RUN, false, AT(is_once), 0, 0},
 	{"--reenroll", NULL, "a device that the server unenrolls enrolls again", OPTION_FLAG, FOR_RUN,
 		false, AT(is_reenrolling), 0, 0},
+	{"--setup", NULL, "devices wait in Setup Assistant until the server lets them go", OPTION_FLAG,
+		FOR_RUN, false, AT(is_setting_up), 0, 0},
 	{"--sign", NULL, "devices sign their messages, and show no certificate in TLS", OPTION_FLAG,
 		FOR_RUN, false, AT(is_signing), 0, 0},
 	{"--json", NULL, "report one JSON object a second", OPTION_FLAG, FOR_RUN, false, AT(is_json), 0,

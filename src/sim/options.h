@@ -35,7 +35,7 @@ struct options {
 	int64_t clones;
 	int64_t seed;   /* -1: by chance */
 	int64_t for_ms; /* 0: until it is stopped */
-	bool is_once, is_json, is_reenrolling, is_signing;
+	bool is_once, is_json, is_reenrolling, is_signing, is_setting_up;
 	const char *topic, *out; /* of a push certificate */
 	int64_t days;
 	bool is_expired;

@@ -109,6 +109,8 @@ static void start_anew(struct session *session, int64_t away_ms)
 
 	session_give_up_tokens(session);
 	rc = device_renew(&session->device, session->sim->authority, clock_unix_s(clock_system()), &err);
+	session->device.is_in_setup =
+		session->sim->options->is_setting_up && session->device.enrollment_id[0] == 0;
 	if (rc == RC_OK)
 		rc = session_take_tokens(session, &err);
 	if (rc == RC_OK)

@@ -67,6 +67,7 @@ enum rc device_save(const char *path, const struct device *device, struct err *e
 	json_set_bool(root, "shared", device->is_shared);
 	json_set_bool(root, "bootstrap_token", device->has_bootstrap_token);
 	json_set_bool(root, "unenrolled", device->is_unenrolled);
+	json_set_bool(root, "in_setup", device->is_in_setup);
 	json_set_bool(root, "clone", device->is_clone);
 	put_encoded(root, "chance", slice_of(&device->chance, sizeof(device->chance)));
 	put_encoded(root, "life", slice_of(&device->life, sizeof(device->life)));
@@ -256,6 +257,8 @@ static enum rc take_device(const struct json_value *root, struct device *device,
 		rc = take_text(root, texts[i].key, texts[i].to, texts[i].size, err);
 	for (size_t i = 0; i < COUNT_OF(bools) && rc == RC_OK; i++)
 		rc = take_bool(root, bools[i].key, bools[i].to, err);
+	if (rc == RC_OK)
+		rc = take_newer_bool(root, "in_setup", &device->is_in_setup, err);
 	if (rc == RC_OK)
 		rc = take_newer_bool(root, "clone", &device->is_clone, err);
 	if (rc == RC_OK)

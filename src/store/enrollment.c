@@ -249,6 +249,10 @@ enum rc enrollment_count_users(struct txn *txn, int64_t device_id, int64_t *coun
 
 enum rc enrollment_end_users(struct txn *txn, int64_t device_id, struct err *err)
 {
+	enum rc rc = DO(txn, err, "DELETE FROM user_session WHERE device_id = ?1", V_INT(device_id));
+
+	if (rc != RC_OK)
+		return rc;
 	return DO(txn, err,
 		"UPDATE enrollment SET state = ?2, push_token = NULL, push_magic = '', token_dead_at = 0,"
 		" ended_at = CASE ended_at WHEN 0 THEN ?3 ELSE ended_at END WHERE device_id = ?1",
@@ -326,6 +330,14 @@ enum rc enrollment_drop_token(struct txn *txn, int64_t id, struct err *err)
 		V_INT(id));
 
 	return must_change(txn, rc, err);
+}
+
+enum rc enrollment_configured(struct txn *txn, int64_t id, int64_t command_id, struct err *err)
+{
+	return DO(txn, err,
+		"UPDATE enrollment SET is_awaiting_configuration = 0 WHERE id = ?1 AND EXISTS (SELECT 1"
+		" FROM command WHERE id = ?2 AND request_type IN ('DeviceConfigured', 'UserConfigured'))",
+		V_INT(id), V_INT(command_id));
 }
 
 static enum rc end_inactivity(struct txn *txn, int64_t id, bool *was_inactive_r, struct err *err)

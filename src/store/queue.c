@@ -74,6 +74,26 @@ enum rc queue_first(struct txn *txn, int64_t enrollment_id, bool only_never_notn
 	return RC_OK;
 }
 
+enum rc queue_last(struct txn *txn, int64_t enrollment_id, struct queue_item *item_r,
+	int64_t *queued_at_r, struct err *err)
+{
+	AUTO(query_end) struct query query = {0};
+	enum rc rc = QUERY(&query, txn, err, SQL_QUEUE_LAST, V_INT(enrollment_id), V_INT(txn->now));
+
+	if (rc == RC_OK)
+		rc = query_row(&query, "open command of the last place", err);
+	if (rc != RC_OK)
+		return rc;
+	*item_r = (struct queue_item){
+		.enrollment_id = enrollment_id,
+		.command_id = query_int(&query, 0),
+		.state = (enum queue_state)query_int(&query, 1),
+		.is_never_notnow = query_int(&query, 2) != 0,
+	};
+	*queued_at_r = query_int(&query, 3);
+	return RC_OK;
+}
+
 enum rc queue_hand_out(struct txn *txn, const struct queue_item *item, struct buf *out,
 	struct err *err)
 {

@@ -12,7 +12,7 @@
 
 /* The statements write states as numbers, since a partial index is found by its literal condition only. */
 _Static_assert(QUEUE_QUEUED == 1 && QUEUE_SENT == 2 && QUEUE_NOTNOW == 3 && QUEUE_DONE == 4 &&
-		QUEUE_CANCELLED == 6 && QUEUE_EXPIRED == 7,
+		QUEUE_CANCELLED == 6 && QUEUE_EXPIRED == 7 && COMMAND_PRIORITY_LAST == 2,
 	"numbers in SQL");
 
 /* CROSS: the order of the loops as written. */
@@ -28,6 +28,10 @@ _Static_assert(QUEUE_QUEUED == 1 && QUEUE_SENT == 2 && QUEUE_NOTNOW == 3 && QUEU
 #define SQL_QUEUE_FIRST \
 	"SELECT q.command_id, q.state, q.is_never_notnow" SQL_QUEUE_OPEN_OF_ENROLLMENT \
 	" AND q.state <> 3 AND q.is_never_notnow >= ?3 ORDER BY q.priority, q.batch_id LIMIT 1"
+
+#define SQL_QUEUE_LAST \
+	"SELECT q.command_id, q.state, q.is_never_notnow, b.created_at" SQL_QUEUE_OPEN_OF_ENROLLMENT \
+	" AND q.priority = 2 LIMIT 1"
 
 #define SQL_QUEUE_FIND \
 	"SELECT c.id, q.state, q.is_never_notnow FROM command c CROSS JOIN queue q" \

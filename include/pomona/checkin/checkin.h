@@ -10,10 +10,12 @@
 
 #include "pomona/base/arena.h"
 #include "pomona/base/err.h"
+#include "pomona/command/setup.h"
 #include "pomona/identity/claim.h"
 #include "pomona/identity/outcome.h"
 #include "pomona/identity/sender.h"
 #include "pomona/identity/unenroll.h"
+#include "pomona/identity/user.h"
 #include "pomona/store/enrollment.h"
 
 /*
@@ -21,6 +23,9 @@
  * them up must not fill the database.
  */
 enum { CHECKIN_USERS_MAX = 1000 };
+
+/* How long a user has for the password. */
+enum { CHECKIN_CHALLENGE_S = 300 };
 
 enum checkin_type {
 	CHECKIN_AUTHENTICATE,
@@ -36,6 +41,13 @@ enum checkin_type {
 };
 const char *checkin_type_name(enum checkin_type type); /* MessageType's word */
 
+/* What the user directory said of a UserAuthenticate's answer, before the message is decided. */
+struct checkin_login {
+	bool is_asked; /* else the answer cannot be read, or is another user's */
+	enum user_verdict verdict;
+	struct slice nonce, user_name;
+};
+
 struct checkin_message {
 	enum checkin_type type;
 	struct claim claim;
@@ -47,11 +59,20 @@ struct checkin_message {
 	struct slice bootstrap_token; /* SetBootstrapToken; absent or empty deletes */
 	struct slice digest_response; /* UserAuthenticate's second message; empty in the first */
 	bool has_digest_response;
+	struct checkin_login login; /* filled by who asks the directory */
+};
+
+enum user_authenticate {
+	USER_AUTHENTICATE_GONE,  /* 410 */
+	USER_AUTHENTICATE_EMPTY, /* a zero-length DigestChallenge: nothing is asked */
+	USER_AUTHENTICATE_DIGEST,
 };
 
 struct checkin_policy {
 	struct unenroll_policy unenroll;
-	bool is_user_authenticate_gone; /* 410, else a zero-length DigestChallenge */
+	struct setup_policy setup;
+	enum user_authenticate user_authenticate;
+	char realm[USER_REALM_BYTES_MAX + 1]; /* of USER_AUTHENTICATE_DIGEST */
 };
 
 /*
@@ -60,6 +81,18 @@ struct checkin_policy {
  */
 enum rc checkin_read(struct slice raw, struct arena *arena, struct checkin_message *message_r,
 	struct err *err) MUST_USE;
+
+/* A question to the user directory, which points into itself: it must stay where it is. */
+struct checkin_question {
+	struct user_query query;
+	struct digest_answer answer;
+};
+/*
+ * Must the directory be asked by user_check_digest() before the message is decided? Its answer goes to
+ * message->login; `address`, `done` and `ctx` are the caller's to fill.
+ */
+bool checkin_user_question(const struct checkin_policy *policy,
+	const struct checkin_message *message, struct checkin_question *question_r, struct arena *arena);
 
 enum rc checkin_decide(struct txn *txn, const struct checkin_policy *policy,
 	const struct credential *credential, const struct checkin_message *message,

@@ -9,6 +9,7 @@
 
 #include "pomona/base/arena.h"
 #include "pomona/base/err.h"
+#include "pomona/command/setup.h"
 #include "pomona/identity/claim.h"
 #include "pomona/identity/outcome.h"
 #include "pomona/identity/sender.h"
@@ -50,8 +51,12 @@ enum rc result_try_idle(struct txn *txn, const struct credential *credential,
 	const struct result *result, struct outcome *outcome, bool *is_answered_r, struct err *err)
 	MUST_USE;
 
+struct result_policy {
+	struct unenroll_policy unenroll;
+	struct setup_policy setup;
+};
 /* The whole decision over (identity, message, database), in the caller's transaction. */
-enum rc result_decide(struct txn *txn, const struct unenroll_policy *policy,
+enum rc result_decide(struct txn *txn, const struct result_policy *policy,
 	const struct credential *credential, const struct result *result, struct outcome *outcome,
 	struct err *err) MUST_USE;
 

@@ -18,7 +18,7 @@
 #include "pomona/base/log.h"
 
 enum config_unknown_device { CONFIG_UNKNOWN_REFUSE, CONFIG_UNKNOWN_UNENROLL };
-enum config_user_authenticate { CONFIG_USER_GONE, CONFIG_USER_EMPTY_CHALLENGE };
+enum config_user_authenticate { CONFIG_USER_GONE, CONFIG_USER_EMPTY_CHALLENGE, CONFIG_USER_DIGEST };
 enum config_push_priority {
 	CONFIG_PUSH_PRIORITY_10,
 	CONFIG_PUSH_PRIORITY_5,
@@ -97,7 +97,13 @@ struct config {
 		int64_t identity_days;
 		int64_t challenge_grace_s;
 		int64_t crl_valid_s;
+		enum config_yes_no auto_configured; /* DeviceConfigured by itself */
+		int64_t setup_wait_s;
 	} enroll;
+	struct {
+		char *file;  /* [users] */
+		char *realm; /* not empty */
+	} users;
 	struct {
 		char *listen;                          /* [admin] loopback by default; empty: none */
 		enum config_yes_no allow_remote_plain; /* `listen` may be no loopback address */

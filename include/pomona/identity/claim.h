@@ -23,6 +23,7 @@ struct claim {
 	struct slice ext_id;    /* device_id, or device_id:user */
 	struct slice user_short_name, user_long_name;
 	bool is_not_on_console;
+	struct slice auth_token; /* what the login of a user gave; a secret */
 };
 
 /* Slices live in the arena or the document. RC_INVALID names the key. */

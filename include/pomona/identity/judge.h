@@ -30,6 +30,12 @@ enum rc judge_sender(struct txn *txn, const struct judge_params *params, struct 
  */
 enum rc judge_require_pinned(struct txn *txn, const struct claim *claim,
 	const struct sender *sender, struct outcome *outcome, struct err *err) MUST_USE;
+/*
+ * Refuses what a user who was asked to log in says without the token that was given for it. Of no use before the
+ * device's pin is known.
+ */
+enum rc judge_require_token(struct txn *txn, const struct claim *claim, const struct sender *sender,
+	struct outcome *outcome, struct err *err) MUST_USE;
 /* Two identities compete for one device. */
 enum rc judge_raise_conflict(struct txn *txn, const struct claim *claim, const char *text,
 	struct err *err) MUST_USE;

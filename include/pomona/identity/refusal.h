@@ -34,9 +34,10 @@ enum refusal {
 	REFUSAL_PINNED_TO_ANOTHER,  /* the certificate belongs to another device */
 	REFUSAL_NOT_PINNED,         /* this device has another certificate */
 	REFUSAL_SUPERSEDED, /* this device's former certificate: two devices may compete for one id */
-	REFUSAL_NOT_ENROLLED_YET, /* Authenticate was, TokenUpdate was not */
-	REFUSAL_CHECKED_OUT,      /* a new message kind from a device that left */
-	REFUSAL_TOO_MANY_USERS,   /* a new user of a device that has CHECKIN_USERS_MAX */
+	REFUSAL_NOT_ENROLLED_YET,       /* Authenticate was, TokenUpdate was not */
+	REFUSAL_CHECKED_OUT,            /* a new message kind from a device that left */
+	REFUSAL_TOO_MANY_USERS,         /* a new user of a device that has CHECKIN_USERS_MAX */
+	REFUSAL_USER_NOT_AUTHENTICATED, /* asked to log in, and without the token of it */
 	REFUSAL_UNKNOWN_DEVICE,
 	REFUSAL_FUSE_BLOWN, /* would have been 401 under unknown_device = unenroll, but for the fuses */
 	REFUSAL_REMOVAL_ORDERED,    /* 401 */

@@ -89,7 +89,7 @@ enum rc enrollment_set_state(struct txn *txn, int64_t id, enum enrollment_state 
 /* User channels of the device in whatever state. */
 enum rc enrollment_count_users(struct txn *txn, int64_t device_id, int64_t *count_r,
 	struct err *err) MUST_USE;
-/* All user channels of the device become ENDED and lose their push tokens, dead ones too. */
+/* All user channels of the device become ENDED and lose their push tokens, dead ones too; logins end. */
 enum rc enrollment_end_users(struct txn *txn, int64_t device_id, struct err *err) MUST_USE;
 
 struct token_facts { /* what a TokenUpdate carries besides UnlockToken */
@@ -105,6 +105,9 @@ struct token_facts { /* what a TokenUpdate carries besides UnlockToken */
 enum rc enrollment_set_token(struct txn *txn, int64_t id, const struct token_facts *facts,
 	struct slice raw, struct err *err) MUST_USE;
 enum rc enrollment_drop_token(struct txn *txn, int64_t id, struct err *err) MUST_USE;
+/* It acknowledged this command; where that is DeviceConfigured or UserConfigured, it awaits configuration no more. */
+enum rc enrollment_configured(struct txn *txn, int64_t id, int64_t command_id, struct err *err)
+	MUST_USE;
 /* last_seen_at is what the clock said, even where it was put back. An inactive one is active again: *was_inactive_r. */
 enum rc enrollment_seen(struct txn *txn, int64_t id, int64_t seen_at, bool *was_inactive_r,
 	struct err *err) MUST_USE;

@@ -37,6 +37,7 @@ const char *queue_state_name(enum queue_state state);
 enum {                        /* stored: do not renumber */
 	COMMAND_PRIORITY_URGENT = 0, /* lock and erase */
 	COMMAND_PRIORITY_NORMAL = 1,
+	COMMAND_PRIORITY_LAST = 2, /* the end of set-up: one open row an enrollment */
 };
 
 struct command_row {
@@ -82,6 +83,9 @@ enum rc queue_new_poll(struct txn *txn, int64_t enrollment_id, struct err *err) 
  */
 enum rc queue_first(struct txn *txn, int64_t enrollment_id, bool only_never_notnow,
 	struct queue_item *item_r, struct err *err) MUST_USE;
+/* The open, published row of COMMAND_PRIORITY_LAST, and when it was queued. RC_NOT_FOUND. */
+enum rc queue_last(struct txn *txn, int64_t enrollment_id, struct queue_item *item_r,
+	int64_t *queued_at_r, struct err *err) MUST_USE;
 /* Is a command of this enrollment held by NotNow? */
 enum rc queue_is_held(struct txn *txn, int64_t enrollment_id, bool *is_held_r, struct err *err)
 	MUST_USE;

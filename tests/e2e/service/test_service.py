@@ -234,7 +234,8 @@ def test_what_is_installed_lies_where_debian_expects_it(tmp_path):
     assert install(tmp_path) >= {
         "usr/sbin/pomonad", "usr/bin/pomonactl", "usr/bin/pomona-sim", "usr/lib/systemd/system/pomonad.service",
         "usr/lib/sysusers.d/pomona.conf", "usr/share/doc/pomona/pomona.conf", "usr/share/doc/pomona/README.md",
-        "usr/share/doc/pomona/operations.md", "usr/share/doc/pomona/openapi.yaml",
+        "usr/share/doc/pomona/operations.md", "usr/share/doc/pomona/enrollment.md",
+        "usr/share/doc/pomona/openapi.yaml",
         "usr/share/man/man1/pomona-sim.1", "usr/share/man/man1/pomonactl.1", "usr/share/man/man5/pomona.conf.5",
         "usr/share/man/man8/pomonad.8"}
     assert os.access(tmp_path / "usr/sbin/pomonad", os.X_OK)

@@ -142,3 +142,17 @@ def test_restores_dead_tokens_and_logins_cost_no_command(make_server, tmp_path):
         assert all(f"event={event}" in said for event in ("restored", "token_changed", "logged_out", "logged_in"))
     finally:
         fleet.stop()
+
+
+def test_devices_in_setup_assistant_are_all_let_go(start_sim, tmp_path):
+    def is_held(path):
+        return json.loads(path.read_text())["in_setup"]
+
+    server, _, _ = start_sim(DEVICES, "--setup", "--notnow", 30)
+    ids = [id for id in wait_enrolled(server, DEVICES) if server.device(id)["kind"] == "device"]
+    assert ids
+    wait_until(lambda: not any(server.device(id)["is_awaiting_configuration"] for id in ids), "all to be let go")
+    for id in ids:
+        done = [row for row in server.get(f"/api/v1/devices/{id}/commands")["commands"] if row["state"] == "done"]
+        assert [row["request_type"] for row in done] == ["DeviceConfigured"], id
+    wait_until(lambda: not any(map(is_held, (tmp_path / "sim").glob("**/*[0-9].json"))), "them to know it")

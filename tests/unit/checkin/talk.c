@@ -28,7 +28,8 @@ void talk_open(struct talk *talk)
 	world_open(&talk->world);
 	outcome_init(&talk->outcome);
 	talk->policy.unenroll.fuse_per_hour = 10;
-	talk->policy.is_user_authenticate_gone = true;
+	talk->policy.user_authenticate = USER_AUTHENTICATE_GONE;
+	(void)snprintf(talk->policy.realm, sizeof(talk->policy.realm), "r");
 }
 
 void talk_close(struct talk *talk)
@@ -87,13 +88,15 @@ static enum rc decide(void *ctx, struct txn *txn, struct err *err)
 {
 	const struct decision *decision = ctx;
 	struct talk *talk = decision->talk;
+	struct result_policy policy;
 
 	fresh_outcome(talk);
 	if (decision->checkin != NULL)
 		return checkin_decide(txn, &talk->policy, decision->credential, decision->checkin, &talk->outcome,
 			err);
-	return result_decide(txn, &talk->policy.unenroll, decision->credential, decision->result,
-		&talk->outcome, err);
+	policy.unenroll = talk->policy.unenroll;
+	policy.setup = talk->policy.setup;
+	return result_decide(txn, &policy, decision->credential, decision->result, &talk->outcome, err);
 }
 
 static unsigned refuse_unread(struct talk *talk)
@@ -122,6 +125,22 @@ static unsigned check_outcome(const struct talk *talk)
 	return outcome->http_status;
 }
 
+static void ask_directory(const struct talk *talk, struct checkin_message *message,
+	struct arena *arena)
+{
+	struct checkin_question question;
+
+	if (!checkin_user_question(&talk->policy, message, &question, arena))
+		return;
+	assert_true(slice_is_str(question.query.realm, talk->policy.realm));
+	message->login = (struct checkin_login){
+		.is_asked = true,
+		.verdict = talk->directory_verdict,
+		.nonce = question.answer.nonce,
+		.user_name = question.query.name,
+	};
+}
+
 unsigned talk_checkin(struct talk *talk, const struct credential *credential, const char *keys)
 {
 	AUTO(arena_free) struct arena *arena = arena_new(ARENA_BYTES);
@@ -132,6 +151,7 @@ unsigned talk_checkin(struct talk *talk, const struct credential *credential, co
 	talk->rc = checkin_read(wrap(arena, keys), arena, &message, &talk->err);
 	if (talk->rc != RC_OK)
 		return refuse_unread(talk);
+	ask_directory(talk, &message, arena);
 	world_write(&talk->world, decide, &decision);
 	return check_outcome(talk);
 }

@@ -17,8 +17,9 @@ struct talk {
 	struct checkin_policy policy;
 	enum rc rc; /* of reading the latest message; deciding must succeed */
 	struct err err;
-	struct outcome outcome;   /* of the latest message */
-	bool was_snapshot_enough; /* the latest Idle was answered without a write */
+	struct outcome outcome;              /* of the latest message */
+	enum user_verdict directory_verdict; /* what the user directory says of whoever it is asked for */
+	bool was_snapshot_enough;            /* the latest Idle was answered without a write */
 };
 
 void talk_open(struct talk *talk);

@@ -104,7 +104,7 @@ static void each_message_tells_what_it_means_for_waking(void **state)
 {
 	struct talk *talk = *state;
 
-	talk->policy.is_user_authenticate_gone = false;
+	talk->policy.user_authenticate = USER_AUTHENTICATE_EMPTY;
 	assert_int_equal(talk_authenticate(talk, &a, D), 200);
 	check_contact(talk, OUTCOME_CONTACT_NONE, NULL);
 	assert_int_equal(talk_token_update(talk, &a, D), 200);

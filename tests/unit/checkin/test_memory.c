@@ -70,8 +70,11 @@ static enum rc decide_result(void *ctx, struct txn *txn, struct err *err)
 {
 	struct attempt *attempt = ctx;
 
-	return result_decide(txn, &attempt->talk->policy.unenroll, attempt->credential, &attempt->result,
-		&attempt->talk->outcome, err);
+	const struct result_policy policy = {.unenroll = attempt->talk->policy.unenroll,
+		.setup = attempt->talk->policy.setup};
+
+	return result_decide(txn, &policy, attempt->credential, &attempt->result, &attempt->talk->outcome,
+		err);
 }
 
 static enum rc report(struct attempt *attempt, struct slice body, struct err *err)

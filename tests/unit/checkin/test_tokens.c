@@ -199,7 +199,7 @@ static void users_are_given_an_empty_challenge_where_the_conf_says_so(void **sta
 	struct talk *talk = *state;
 	const struct plist_node *challenge;
 
-	talk->policy.is_user_authenticate_gone = false;
+	talk->policy.user_authenticate = USER_AUTHENTICATE_EMPTY;
 	talk_enroll(talk, &a, D);
 	assert_int_equal(talk_checkin(talk, &a, USER_AUTHENTICATE U), 200);
 	assert_int_equal(plist_parse(buf_slice(&talk->outcome.body), &doc, &talk->err), RC_OK);

@@ -236,6 +236,7 @@ static void the_words_of_a_choice_stand_in_the_order_of_its_enum(void **state)
 		{"device", "identity_tls", "off", CONFIG_OFF},
 		{"device", "user_authenticate", "gone", CONFIG_USER_GONE},
 		{"device", "user_authenticate", "empty_challenge", CONFIG_USER_EMPTY_CHALLENGE},
+		{"device", "user_authenticate", "digest", CONFIG_USER_DIGEST},
 		{"push", "priority", "10", CONFIG_PUSH_PRIORITY_10},
 		{"push", "priority", "5", CONFIG_PUSH_PRIORITY_5},
 		{"push", "priority", "1", CONFIG_PUSH_PRIORITY_1},

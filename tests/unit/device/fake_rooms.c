@@ -335,6 +335,16 @@ enum rc checkin_decide(struct txn *txn, const struct checkin_policy *policy,
 	return decide(credential, outcome, err);
 }
 
+bool checkin_user_question(const struct checkin_policy *policy,
+	const struct checkin_message *message, struct checkin_question *question_r, struct arena *arena)
+{
+	(void)policy;
+	(void)message;
+	(void)question_r;
+	(void)arena;
+	return false;
+}
+
 const char *checkin_type_name(enum checkin_type type)
 {
 	return type == CHECKIN_AUTHENTICATE ? "Authenticate" : "?";
@@ -365,7 +375,7 @@ enum rc result_try_idle(struct txn *txn, const struct credential *credential,
 	return RC_OK;
 }
 
-enum rc result_decide(struct txn *txn, const struct unenroll_policy *policy,
+enum rc result_decide(struct txn *txn, const struct result_policy *policy,
 	const struct credential *credential, const struct result *result, struct outcome *outcome,
 	struct err *err)
 {

@@ -96,11 +96,11 @@ static void test_a_newer_schema_is_refused_with_advice_and_left_alone(void **sta
 
 	fixture_open(f);
 	fixture_close(f);
-	tamper(f, "PRAGMA user_version = 8");
+	tamper(f, "PRAGMA user_version = 9");
 	assert_rc(fixture_try_open(f, &err), RC_UNSUPPORTED, &err);
-	assert_non_null(strstr(err.text, "newer pomonad (schema 8, this one knows 7)"));
+	assert_non_null(strstr(err.text, "newer pomonad (schema 9, this one knows 8)"));
 	assert_non_null(strstr(err.text, "install that version or restore a backup"));
-	assert_int_equal(look(f, "PRAGMA user_version"), 8);
+	assert_int_equal(look(f, "PRAGMA user_version"), 9);
 }
 
 static void test_a_database_of_another_program_is_refused_and_left_alone(void **state)

@@ -12,12 +12,9 @@
 /* Challenges for SCEP: one device each, one use each. */
 
 enum {
-	CHALLENGE_RANDOM_BYTES = 20,
-	CHALLENGE_TEXT_BYTES = 2 * CHALLENGE_RANDOM_BYTES + 1,
 	VALID_S_DEFAULT = 86400,
 	VALID_S_MAX = 90 * 86400,
 	PORT_HTTPS = 443,
-	URL_BYTES = 512,
 	DETAIL_BYTES = 64,
 };
 
@@ -26,7 +23,7 @@ struct minting {
 	struct slice device_id, serial_number, ends;
 	int64_t expires_at;
 	int64_t intent_id;
-	char challenge[CHALLENGE_TEXT_BYTES]; /* wiped when it has been shown */
+	char challenge[API_CHALLENGE_BYTES]; /* wiped when it has been shown */
 };
 
 static struct minting *minting_of(struct job *job)
@@ -34,30 +31,30 @@ static struct minting *minting_of(struct job *job)
 	return (struct minting *)job;
 }
 
-static enum rc read_end(struct minting *minting, struct err *err)
+enum rc api_challenge_read_end(struct call *call, struct slice text, int64_t *expires_at_r,
+	struct err *err)
 {
-	struct call *call = &minting->job.call;
 	const int64_t now = clock_unix_s(call->api->clock);
 
-	minting->expires_at = now + VALID_S_DEFAULT;
-	if (minting->ends.ptr == NULL)
+	*expires_at_r = now + VALID_S_DEFAULT;
+	if (text.ptr == NULL)
 		return RC_OK;
-	if (time_parse(minting->ends, &minting->expires_at, NULL) != RC_OK)
+	if (time_parse(text, expires_at_r, NULL) != RC_OK)
 		return api_call_invalid(call, err, "expires_at", "must be a time such as 2027-01-31T12:00:00Z");
-	if (minting->expires_at <= now)
+	if (*expires_at_r <= now)
 		return api_call_invalid(call, err, "expires_at", "has passed already");
-	if (minting->expires_at > now + VALID_S_MAX)
+	if (*expires_at_r > now + VALID_S_MAX)
 		return api_call_invalid(call, err, "expires_at", "must be within 90 days");
 	return RC_OK;
 }
 
-static void make_challenge(struct minting *minting)
+void api_challenge_make(char out[static API_CHALLENGE_BYTES])
 {
-	uint8_t random[CHALLENGE_RANDOM_BYTES];
+	uint8_t random[API_CHALLENGE_BYTES / 2];
 
 	rand_bytes(random, sizeof(random));
 	for (size_t i = 0; i < sizeof(random); i++)
-		(void)snprintf(minting->challenge + 2 * i, sizeof(minting->challenge) - 2 * i, "%02x", random[i]);
+		(void)snprintf(out + 2 * i, API_CHALLENGE_BYTES - 2 * i, "%02x", random[i]);
 	explicit_bzero(random, sizeof(random));
 }
 
@@ -84,9 +81,9 @@ static enum rc prepare(struct job *job, struct err *err)
 	if (rc == RC_OK)
 		rc = json_read_fields(body, table, COUNT_OF(table), minting, err);
 	if (rc == RC_OK)
-		rc = read_end(minting, err);
+		rc = api_challenge_read_end(&job->call, minting->ends, &minting->expires_at, err);
 	if (rc == RC_OK)
-		make_challenge(minting);
+		api_challenge_make(minting->challenge);
 	return rc;
 }
 
@@ -105,20 +102,16 @@ static enum rc run(struct job *job, struct txn *txn, struct err *err)
 	return intent_add(txn, &intent, &minting->intent_id, err);
 }
 
-static void set_url(const struct api *api, struct json_value *root)
+void api_public_url(const struct api *api, char out[static API_URL_BYTES])
 {
 	const struct http_listener *listener = atomic_load(&api->device_listener);
 	const bool is_v6 = strchr(api->hostname, ':') != NULL;
 	const unsigned port = listener == NULL ? PORT_HTTPS : http_listener_port(listener);
-	char url[URL_BYTES];
-	int len =
-		snprintf(url, sizeof(url), "https://%s%s%s", is_v6 ? "[" : "", api->hostname, is_v6 ? "]" : "");
+	const int len =
+		snprintf(out, API_URL_BYTES, "https://%s%s%s", is_v6 ? "[" : "", api->hostname, is_v6 ? "]" : "");
 
 	if (port != PORT_HTTPS)
-		(void)snprintf(url + len, sizeof(url) - (size_t)len, ":%u/scep", port);
-	else
-		(void)snprintf(url + len, sizeof(url) - (size_t)len, "/scep");
-	json_set_str(root, "url", url);
+		(void)snprintf(out + len, API_URL_BYTES - (size_t)len, ":%u", port);
 }
 
 static void reply(struct job *job)
@@ -127,6 +120,7 @@ static void reply(struct job *job)
 	struct json_value *root = json_new_object();
 	char ends[TIME_TEXT_BYTES];
 	char detail[DETAIL_BYTES];
+	char url[API_URL_BYTES + sizeof("/scep")];
 
 	time_format(minting->expires_at, ends);
 	(void)snprintf(detail, sizeof(detail), "intent %lld, ends %s", (long long)minting->intent_id,
@@ -138,7 +132,9 @@ static void reply(struct job *job)
 		api_call_audit_detail(&job->call, "create_challenge", "any", detail);
 	json_set_str(root, "challenge", minting->challenge);
 	explicit_bzero(minting->challenge, sizeof(minting->challenge));
-	set_url(job->call.api, root);
+	api_public_url(job->call.api, url);
+	(void)snprintf(url + strlen(url), sizeof("/scep"), "/scep");
+	json_set_str(root, "url", url);
 	json_set_slice(root, "device_id", minting->device_id);
 	json_set_slice(root, "serial_number", minting->serial_number);
 	json_set_time(root, "expires_at", minting->expires_at);
@@ -147,7 +143,7 @@ static void reply(struct job *job)
 
 static void failed(struct job *job)
 {
-	explicit_bzero(minting_of(job)->challenge, CHALLENGE_TEXT_BYTES);
+	explicit_bzero(minting_of(job)->challenge, API_CHALLENGE_BYTES);
 }
 
 void api_challenges_post(struct http_request *request, void *api)

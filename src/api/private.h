@@ -90,9 +90,9 @@ struct api {
 	struct device *device;
 	const struct clock *clock;
 	const struct authority *device_ca;
-	struct signer *signer;       /* whose thread alone uses the CA's key */
-	struct push *push;           /* NULL: none */
-	const struct enroll *enroll; /* NULL: none */
+	struct signer *signer; /* whose thread alone uses the CA's key */
+	struct push *push;     /* NULL: none */
+	struct enroll *enroll; /* NULL: none */
 	const char *hostname;
 	struct cert_facts device_ca_facts;
 	size_t body_bytes_max;
@@ -254,6 +254,15 @@ struct filter_words {
 enum rc api_filter_read(struct call *call, const struct filter_words *words,
 	struct enrollment_filter *filter, struct err *err) MUST_USE;
 
+/* Challenges: 40 hex digits, shown once. */
+enum { API_CHALLENGE_BYTES = 41, API_URL_BYTES = 512 };
+void api_challenge_make(char out[static API_CHALLENGE_BYTES]);
+/* The field "expires_at"; without it a day from now. */
+enum rc api_challenge_read_end(struct call *call, struct slice text, int64_t *expires_at_r,
+	struct err *err) MUST_USE;
+/* https, the hostname and the port that devices reach us at; no '/' at its end. */
+void api_public_url(const struct api *api, char out[static API_URL_BYTES]);
+
 /* Handlers, by file. */
 void api_status_get(struct http_request *request, void *api);
 void api_health_get(struct http_request *request, void *api);
@@ -277,6 +286,7 @@ void api_tokens_post(struct http_request *request, void *api);
 void api_token_delete(struct http_request *request, void *api);
 void api_identities_get(struct http_request *request, void *api);
 void api_challenges_post(struct http_request *request, void *api);
+void api_profiles_post(struct http_request *request, void *api);
 void api_identities_post(struct http_request *request, void *api);
 void api_identity_revoke_post(struct http_request *request, void *api);
 void api_cas_get(struct http_request *request, void *api);

@@ -109,6 +109,22 @@ static const struct config_key keys[] = {
 		HELP("Whether devices in Setup Assistant are let go after the commands that wait for them.")),
 	KEY(enroll, setup_wait_s, INTEGER(0, 604800, "900", "s"), RELOADABLE,
 		HELP("They are let go after so long though commands are still open.")),
+	KEY(enroll, organization, TYPE(TEXT, ""), EMPTY_ALLOWED, RELOADABLE,
+		HELP("Who manages the devices, as the enrollment profile says; empty for nobody named.")),
+	KEY(enroll, profile_identifier, TYPE(TEXT, ""), EMPTY_ALLOWED, RELOADABLE,
+		HELP(
+			"Identifier of the enrollment profile, never to change; empty for the hostname's, reversed.")),
+	KEY(enroll, url, TYPE(TEXT, ""), EMPTY_ALLOWED, RELOADABLE,
+		HELP("Under which devices reach this server; empty for https, hostname and the device port.")),
+	KEY(enroll, topic, TYPE(TEXT, ""), EMPTY_ALLOWED, RELOADABLE,
+		HELP("Topic that devices enroll with; empty for that of the only push certificate.")),
+	KEY(enroll, access_rights, INTEGER(1, 8191, "8191", "sum"), RELOADABLE,
+		HELP("What may be done with devices, as a sum of rights: 2 needs 1, and 128 needs 64.")),
+	KEY(enroll, check_out_when_removed, CHOICE("no|yes", "yes"), RELOADABLE,
+		HELP("Whether devices say so when their enrollment profile is removed.")),
+	KEY(enroll, sign_message, CHOICE("no|yes", "no"), RELOADABLE,
+		HELP(
+			"Whether devices sign each message, as behind a proxy that ends TLS; see identity_signature.")),
 
 	KEY(users, file, TYPE(PATH, CONFIG_STATE_DIR "/users"),
 		HELP("Who may log in, as `pomonactl user` keeps them; it need not be there.")),

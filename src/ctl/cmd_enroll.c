@@ -1,5 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl.h"
+#include "pomona/base/file.h"
+
+enum { PROFILE_MODE = 0600 };
+
+/* Whom it is for and until when. */
+static struct json_value *make_body(const struct args *args, const char *expires_at)
+{
+	struct json_value *body = json_new_object();
+
+	if (args_get(args, "--device") != NULL)
+		json_set_str(body, "device_id", args_get(args, "--device"));
+	if (args_get(args, "--serial") != NULL)
+		json_set_str(body, "serial_number", args_get(args, "--serial"));
+	if (expires_at != NULL)
+		json_set_str(body, "expires_at", expires_at);
+	return body;
+}
 
 int cmd_enroll_challenge(struct ctl *ctl, const struct args *args)
 {
@@ -11,13 +28,7 @@ int cmd_enroll_challenge(struct ctl *ctl, const struct args *args)
 
 	if (expires != NULL && !text_time_to_come(expires, ctl->now, expires_at))
 		return ctl_usage(ctl, "--expires wants a time such as 1h, 7d or 2027-01-31T12:00:00Z");
-	body = json_new_object();
-	if (args_get(args, "--device") != NULL)
-		json_set_str(body, "device_id", args_get(args, "--device"));
-	if (args_get(args, "--serial") != NULL)
-		json_set_str(body, "serial_number", args_get(args, "--serial"));
-	if (expires != NULL)
-		json_set_str(body, "expires_at", expires_at);
+	body = make_body(args, expires == NULL ? NULL : expires_at);
 	status = api_call_json(ctl, "POST", "/api/v1/enroll/challenges", body, &answer);
 	if (status == 0 && !answer_print_json(ctl, &answer)) {
 		print_json_fact(ctl, answer.json, "challenge", "challenge");
@@ -25,6 +36,40 @@ int cmd_enroll_challenge(struct ctl *ctl, const struct args *args)
 		print_json_time(ctl, answer.json, "expires_at", "ends");
 		fprintf(ctl->err, "give it to one device: it is shown this once and works once\n");
 	}
+	answer_fini(&answer);
+	return status;
+}
+
+static int keep_profile(const struct ctl *ctl, const char *path, struct slice profile)
+{
+	struct err err = {.rc = RC_OK};
+
+	if (slice_is_str(slice_of_str(path), "-"))
+		return fwrite(profile.ptr, 1, profile.len, ctl->out) == profile.len
+			? 0
+			: ctl_fail(ctl, EX_IOERR, "the profile cannot be written");
+	if (file_replace(path, profile, PROFILE_MODE, &err) != RC_OK)
+		return ctl_fail(ctl, EX_CANTCREAT, "%s", err.text);
+	fprintf(ctl->err, "%s: for one device, once; keep it as a password until then\n", path);
+	return 0;
+}
+
+int cmd_enroll_profile(struct ctl *ctl, const struct args *args)
+{
+	const char *expires = args_get(args, "--expires");
+	const char *path = args_get(args, "--out");
+	char expires_at[TEXT_TIME_BYTES];
+	struct answer answer;
+	int status;
+
+	if (path == NULL)
+		return ctl_usage(ctl, "--out FILE is needed, or --out - for standard output");
+	if (expires != NULL && !text_time_to_come(expires, ctl->now, expires_at))
+		return ctl_usage(ctl, "--expires wants a time such as 1h, 7d or 2027-01-31T12:00:00Z");
+	status = api_call_json(ctl, "POST", "/api/v1/enroll/profiles",
+		make_body(args, expires == NULL ? NULL : expires_at), &answer);
+	if (status == 0)
+		status = keep_profile(ctl, path, buf_slice(&answer.body));
 	answer_fini(&answer);
 	return status;
 }

@@ -25,6 +25,8 @@ static const struct option revoke_options[] = {{"--cert", true}};
 
 static const struct option challenge_options[] = {{"--device", true}, {"--serial", true},
 	{"--expires", true}};
+static const struct option profile_options[] = {{"--out", true}, {"--device", true},
+	{"--serial", true}, {"--expires", true}};
 static const struct option push_options[] = {{"--all", false}, {"--filter", true},
 	{"--urgent", false}};
 static const struct option token_options[] = {{"--role", true}, {"--expires", true}};
@@ -95,6 +97,9 @@ static const struct command table[] = {
 	{"enroll", "challenge", "[--device ID] [--serial NUMBER] [--expires TIME]",
 		"make a challenge, with which one device gets its identity by SCEP; it is shown once",
 		OPTIONS(challenge_options), WORDS(0, 0), .run = cmd_enroll_challenge},
+	{"enroll", "profile", "--out FILE [--device ID] [--serial NUMBER] [--expires TIME]",
+		"make an enrollment profile for one device: who installs it is managed", OPTIONS(profile_options),
+		WORDS(0, 0), .run = cmd_enroll_profile},
 	{"ca", "add", "FILE", "trust the device CAs of a PEM file", NULL, 0, WORDS(1, 1),
 		.run = cmd_ca_add},
 	{"ca", "list", "", "the trusted device CAs", NULL, 0, WORDS(0, 0), .run = cmd_ca_list},

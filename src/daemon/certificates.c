@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "enrolling.h"
 #include "pomona/base/codec.h"
 #include "pomona/base/log.h"
 
@@ -28,15 +29,19 @@ static void log_renewed(const struct cert_facts *leaf)
 static enum rc renew(struct server *server, struct err *err)
 {
 	AUTO(host_tls_fini) struct host_tls tls;
+	AUTO(cms_signer_free) struct cms_signer *signer = NULL;
 	struct http_tls_params params;
 	enum rc rc = tls_renew(&server->tls, server->store, clock_unix_s(clock_system()), &tls, err);
 
+	if (rc == RC_OK)
+		rc = enrolling_signer(&tls, &signer, err);
 	if (rc != RC_OK)
 		return rc;
 	params = host_tls_params(&tls);
 	rc = http_listener_set_tls(server->listeners[SERVER_LISTENER_DEVICE], &params, err);
 	if (rc != RC_OK)
 		return rc;
+	enroll_set_profile_signer(server->enroll, &signer);
 	server->tls.leaf = tls.leaf;
 	api_set_tls_facts(server->api, &tls.leaf);
 	log_renewed(&tls.leaf);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enrolling.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "pomona/base/codec.h"
 #include "pomona/base/file.h"
 
 enum { SECONDS_A_DAY = 86400, LINE_BREAK_BYTES = 2 };
@@ -39,6 +41,83 @@ static enum rc read_challenge(const char *path, struct enroll_settings *settings
 	return rc == RC_OK ? take_challenge(path, buf_slice(&text), settings, err) : rc;
 }
 
+/* --- profiles */
+
+struct text {
+	const char *name; /* of the key */
+	const char *value;
+	char *out;
+	size_t size;
+};
+
+static enum rc copy_texts(const struct text *texts, size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if ((size_t)snprintf(texts[i].out, texts[i].size, "%s", texts[i].value) >= texts[i].size)
+			return err_set(err, RC_INVALID, "[enroll] %s: longer than %zu bytes", texts[i].name,
+				texts[i].size - 1);
+	return RC_OK;
+}
+
+/* A path begins where it ends. */
+static void cut_slashes(char *url)
+{
+	size_t len = strlen(url);
+
+	while (len > 0 && url[len - 1] == '/')
+		url[--len] = '\0';
+}
+
+static enum rc check_profile(const struct enroll_profile_settings *profile, struct err *err)
+{
+	enum rc rc = profile_check_identifier(profile->identifier, err);
+
+	if (rc != RC_OK)
+		return err_context(err, "[enroll] profile_identifier");
+	rc = profile_check_rights(profile->access_rights, err);
+	if (rc != RC_OK)
+		return err_context(err, "[enroll] access_rights");
+	if (!utf8_is_xml_text(slice_of_str(profile->organization)))
+		return err_set(err, RC_INVALID,
+			"[enroll] organization: has characters that a profile cannot carry");
+	if (profile->topic[0] != '\0')
+		rc = profile_check_topic(profile->topic, err);
+	if (rc != RC_OK)
+		return err_context(err, "[enroll] topic");
+	if (profile->url[0] != '\0')
+		rc = profile_check_url("URL", profile->url, err);
+	return rc == RC_OK ? RC_OK : err_context(err, "[enroll] url");
+}
+
+static enum rc read_profile(const struct config *config, struct enroll_profile_settings *profile,
+	struct err *err)
+{
+	const struct text texts[] = {
+		{"organization", config->enroll.organization, profile->organization,
+			sizeof(profile->organization)},
+		{"profile_identifier", config->enroll.profile_identifier, profile->identifier,
+			sizeof(profile->identifier)},
+		{"url", config->enroll.url, profile->url, sizeof(profile->url)},
+		{"topic", config->enroll.topic, profile->topic, sizeof(profile->topic)},
+	};
+	enum rc rc = copy_texts(texts, COUNT_OF(texts), err);
+
+	if (rc != RC_OK)
+		return rc;
+	if (profile->identifier[0] == '\0')
+		profile_identifier_of(config->server.hostname, profile->identifier);
+	cut_slashes(profile->url);
+	profile->access_rights = config->enroll.access_rights;
+	profile->is_check_out_wanted = config->enroll.check_out_when_removed == CONFIG_YES;
+	profile->is_message_signed = config->enroll.sign_message == CONFIG_YES;
+	return check_profile(profile, err);
+}
+
+enum rc enrolling_signer(const struct host_tls *tls, struct cms_signer **signer_r, struct err *err)
+{
+	return cms_signer_new(buf_slice(&tls->chain), buf_slice(&tls->key), signer_r, err);
+}
+
 enum rc enrolling_settings(const struct config *config, struct enroll_settings *settings_r,
 	struct err *err)
 {
@@ -50,6 +129,9 @@ enum rc enrolling_settings(const struct config *config, struct enroll_settings *
 		.challenge_grace_s = config->enroll.challenge_grace_s,
 		.crl_valid_s = config->enroll.crl_valid_s,
 	};
+	rc = read_profile(config, &settings_r->profile, err);
+	if (rc != RC_OK)
+		return rc;
 	rc = read_challenge(config->enroll.scep_challenge_file, settings_r, err);
 	return rc == RC_OK ? RC_OK : err_context(err, "[enroll] scep_challenge_file");
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control.h"
+#include "enrolling.h"
 #include "host.h"
 #include "pomona/base/log.h"
 
@@ -162,6 +163,7 @@ static enum rc start_device(struct server *server, struct err *err)
 {
 	AUTO(host_tls_fini) struct host_tls tls;
 	AUTO(tls_fini) struct tls_in_force in_force = {.certificate = NULL};
+	AUTO(cms_signer_free) struct cms_signer *signer = NULL;
 	const struct config *config = server->config;
 	enum rc rc = host_tls_read(config->device.tls_certificate, config->device.tls_key, &tls, err);
 	const struct http_tls_params tls_params = host_tls_params(&tls);
@@ -170,9 +172,12 @@ static enum rc start_device(struct server *server, struct err *err)
 
 	if (rc == RC_OK)
 		rc = tls_init(&in_force, config, &tls, server->store, err);
+	if (rc == RC_OK)
+		rc = enrolling_signer(&tls, &signer, err);
 	if (rc != RC_OK)
 		return rc;
 	server_put_tls(server, &in_force);
+	enroll_set_profile_signer(server->enroll, &signer);
 	params.address = config->device.listen;
 	params.tls = &tls_params;
 	params.proxies = &proxies;

@@ -26,12 +26,14 @@ struct fresh {
 	struct host_tls tls;
 	struct tls_in_force in_force;
 	struct enroll_settings enroll;
+	struct cms_signer *signer;
 };
 
 static void fresh_fini(struct fresh *fresh)
 {
 	host_tls_fini(&fresh->tls);
 	tls_fini(&fresh->in_force);
+	cms_signer_free(&fresh->signer);
 	explicit_bzero(&fresh->enroll, sizeof(fresh->enroll));
 }
 
@@ -45,6 +47,7 @@ static void apply(struct server *server, const struct config *config, struct fre
 	log_set_level(config->server.log_level);
 	device_set_settings(server->device, &settings);
 	enroll_set_settings(server->enroll, &fresh->enroll);
+	enroll_set_profile_signer(server->enroll, &fresh->signer);
 	push_set_settings(server->push, &push_settings);
 	history_set_keep(&server->history, config);
 	api_set_socket_role(server->api, server_socket_role(config));
@@ -105,6 +108,8 @@ static enum rc take_over(struct server *server, const struct config *config, str
 		rc = tls_init(&fresh.in_force, config, &fresh.tls, server->store, err);
 	if (rc == RC_OK)
 		rc = enrolling_settings(config, &fresh.enroll, err);
+	if (rc == RC_OK)
+		rc = enrolling_signer(&fresh.tls, &fresh.signer, err);
 	if (rc == RC_OK)
 		rc = users_check(config, err);
 	if (rc == RC_OK)

@@ -76,6 +76,18 @@ void enroll_set_settings(struct enroll *enroll, const struct enroll_settings *se
 	(void)pthread_rwlock_unlock(&enroll->lock);
 }
 
+void enroll_set_profile_signer(struct enroll *enroll, struct cms_signer **signer)
+{
+	struct cms_signer *former;
+
+	(void)pthread_rwlock_wrlock(&enroll->lock);
+	former = enroll->profile_signer;
+	enroll->profile_signer = *signer;
+	(void)pthread_rwlock_unlock(&enroll->lock);
+	*signer = NULL; /* moved to the room */
+	cms_signer_free(&former);
+}
+
 void enroll_busy(struct http_request *request)
 {
 	http_reply_header(request, "Retry-After", RETRY_AFTER_S);
@@ -122,6 +134,7 @@ void enroll_free(struct enroll **enroll)
 		return;
 	log_limit_free(&(*enroll)->refused_lines);
 	(void)pthread_rwlock_destroy(&(*enroll)->lock);
+	cms_signer_free(&(*enroll)->profile_signer);
 	settings_wipe(&(*enroll)->settings);
 	free(*enroll);
 	*enroll = NULL;

@@ -20,9 +20,10 @@ struct enroll {
 	const struct authority *device_ca;
 	struct signer *signer;
 	struct cert_facts ca;
-	pthread_rwlock_t lock; /* settings */
+	pthread_rwlock_t lock; /* settings, profile_signer */
 	struct enroll_settings settings;
-	struct log_limit *refused_lines; /* one slot a scep_refusal */
+	struct cms_signer *profile_signer; /* NULL: none yet */
+	struct log_limit *refused_lines;   /* one slot a scep_refusal */
 	atomic_uint_fast64_t scep_issued, scep_repeated, scep_refused;
 };
 

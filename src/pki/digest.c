@@ -34,3 +34,10 @@ void sha256(struct slice bytes, uint8_t digest[static SHA256_BYTES])
 	if (!digest_on_stack(bytes, digest))
 		abort(); /* going on with a digest that is none would let one thing pass for another */
 }
+
+enum rc sha1_fingerprint(struct slice bytes, uint8_t digest[static SHA1_BYTES], struct err *err)
+{
+	if (EVP_Digest(bytes.ptr, bytes.len, digest, NULL, EVP_sha1(), NULL) != 1)
+		return ossl_fault(err, RC_INTERNAL, "SHA-1");
+	return RC_OK;
+}

@@ -27,10 +27,10 @@ struct api_params {
 	struct device *device; /* refusals, statistics; is given new trust when a device CA is added */
 	const struct clock *clock;
 	const struct authority *device_ca;
-	struct signer *signer;       /* signs by that CA */
-	struct push *push;           /* NULL: nobody is woken, and the routes about pushes answer 503 */
-	const struct enroll *enroll; /* counters; NULL: none */
-	const char *hostname;        /* under which devices reach us */
+	struct signer *signer; /* signs by that CA */
+	struct push *push;     /* NULL: nobody is woken, and the routes about pushes answer 503 */
+	struct enroll *enroll; /* profiles, counters; NULL: none */
+	const char *hostname;  /* under which devices reach us */
 	size_t body_bytes_max;
 	const char *master_key; /* the key file */
 	/* Over the Unix socket root and this user, our own, are admins; members of this group need no token

@@ -99,6 +99,12 @@ struct config {
 		int64_t crl_valid_s;
 		enum config_yes_no auto_configured; /* DeviceConfigured by itself */
 		int64_t setup_wait_s;
+		char *organization;       /* empty: none */
+		char *profile_identifier; /* empty: of the hostname */
+		char *url;                /* https://..., empty: of the hostname and the listener's port */
+		char *topic;              /* empty: of the one push certificate */
+		int64_t access_rights;
+		enum config_yes_no check_out_when_removed, sign_message;
 	} enroll;
 	struct {
 		char *file;  /* [users] */

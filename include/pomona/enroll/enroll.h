@@ -10,8 +10,10 @@
 
 #include "pomona/base/clock.h"
 #include "pomona/base/err.h"
+#include "pomona/enroll/profile.h"
 #include "pomona/http/http.h"
 #include "pomona/pki/authority.h"
+#include "pomona/pki/cms.h"
 #include "pomona/pki/scep.h"
 #include "pomona/pki/signer.h"
 #include "pomona/store/store.h"
@@ -20,12 +22,23 @@ enum { ENROLL_CHALLENGE_BYTES_MAX = SCEP_CHALLENGE_BYTES_MAX };
 
 struct enroll;
 
+struct enroll_profile_settings {
+	char organization[PROFILE_TEXT_BYTES_MAX + 1]; /* "": none */
+	char identifier[PROFILE_TEXT_BYTES_MAX + 1];
+	char url[PROFILE_URL_BYTES_MAX +
+		1]; /* under which devices reach us, without a '/' at its end; "": see below */
+	char topic[PROFILE_TEXT_BYTES_MAX + 1]; /* "": of the one push certificate */
+	int64_t access_rights;
+	bool is_check_out_wanted, is_message_signed;
+};
+
 struct enroll_settings { /* may change while serving */
 	bool is_scep_on;
 	char static_challenge[ENROLL_CHALLENGE_BYTES_MAX + 1]; /* "": none */
 	int64_t identity_valid_s;
 	int64_t challenge_grace_s; /* how long a challenge works again for the key that used it */
 	int64_t crl_valid_s;
+	struct enroll_profile_settings profile;
 };
 
 struct enroll_params {
@@ -41,6 +54,21 @@ enum rc enroll_new(const struct enroll_params *params, struct enroll **enroll_r,
 /* On the device listener; their ctx is the struct enroll. */
 const struct http_route *enroll_routes(size_t *count_r);
 void enroll_set_settings(struct enroll *enroll, const struct enroll_settings *settings);
+/* Takes the signer of profiles, whose certificate is the one that devices see when they connect. */
+void enroll_set_profile_signer(struct enroll *enroll, struct cms_signer **signer);
+
+struct enroll_profile_ask {
+	const char *url;         /* where the settings have none */
+	const char *common_name; /* that the device is to ask an identity for, 1 to 64 bytes */
+	struct slice challenge;  /* for SCEP */
+};
+/*
+ * Appends the signed enrollment profile, which holds the challenge. It reads the database and uses the server's key:
+ * for the signer's thread. RC_EXISTS: it cannot be made as things stand, and the text says what to do.
+ */
+enum rc enroll_make_profile(struct enroll *enroll, const struct enroll_profile_ask *ask,
+	struct buf *out, struct err *err) MUST_USE;
+
 /* Logs how many lines of refusals were left out. */
 void enroll_report_hidden(struct enroll *enroll);
 

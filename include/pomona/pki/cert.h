@@ -19,6 +19,7 @@ enum {
 	CERT_CHAIN_MAX = 8,
 	CERT_NAME_BYTES = 256,  /* one-line names are cut to this */
 	CERT_SERIAL_BYTES = 48, /* hex */
+	SHA1_BYTES = 20,
 	SHA256_BYTES = 32,
 	SHA256_TEXT_BYTES = 2 * SHA256_BYTES + 1,
 };
@@ -40,6 +41,9 @@ struct cert_facts {
 };
 
 void sha256(struct slice bytes, uint8_t digest[static SHA256_BYTES]);
+/* For what names a certificate by it, never for what must not be forged. */
+enum rc sha1_fingerprint(struct slice bytes, uint8_t digest[static SHA1_BYTES], struct err *err)
+	MUST_USE;
 /* Lower-case hex. */
 void sha256_text(const uint8_t digest[static SHA256_BYTES], char out[static SHA256_TEXT_BYTES]);
 

@@ -43,7 +43,7 @@ class Auditor:
         assert f" what={what} " in line and " request=" in line and " peer=127.0.0.1:" in line, line
         assert self.token not in line
         self.seen.add((method, route))
-        return reply.json() if reply.body else None
+        return reply.json() if "json" in (reply.headers["Content-Type"] or "") else None
 
 
 @pytest.fixture
@@ -107,4 +107,5 @@ def push_certs(auditor, device_id):
     auditor.call("put", "/pushcerts", "set_push_certificate", PushCert(TOPIC).body())
     auditor.call("post", "/push", "push", {"ids": [device_id]})
     auditor.call("post", "/pushcerts/test", "test_push_certificate", {"id": device_id})
+    auditor.call("post", "/enroll/profiles", "create_profile", {"device_id": device_id})
     auditor.call("delete", "/pushcerts/{topic}", "remove_push_certificate", topic=TOPIC)

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "internal.h"
+#include "pomona/base/arena.h"
+#include "pomona/store/escrow.h"
+#include "pomona/store/push.h"
+
+/* The enrollment profile of this server: of its settings, its push certificate, its own root. */
+
+enum {
+	ARENA_BYTES_MAX = 4194304,
+	URL_BYTES = PROFILE_URL_BYTES_MAX + 16,
+	NAME_BYTES = PROFILE_TEXT_BYTES_MAX + 64,
+	KEY_BITS = 2048,
+};
+
+struct making {
+	struct enroll_profile_settings settings;
+	char topic[PROFILE_TEXT_BYTES_MAX + 1];
+	char server_url[URL_BYTES], check_in_url[URL_BYTES], scep_url[URL_BYTES];
+	char display_name[NAME_BYTES], description[NAME_BYTES];
+	uint8_t ca_sha1[SHA1_BYTES];
+	struct buf root; /* DER of our own TLS root; empty: none */
+};
+
+/* --- what the database has */
+
+static enum rc choose_topic(struct txn *txn, struct making *making, struct err *err)
+{
+	AUTO(arena_free) struct arena *arena = arena_new(ARENA_BYTES_MAX);
+	struct push_cert_view *views;
+	size_t count, good = 0;
+	enum rc rc;
+
+	if (arena == NULL)
+		return err_set(err, RC_NO_MEMORY, "push certificates");
+	rc = push_cert_list(txn, arena, &views, &count, err);
+	if (rc != RC_OK)
+		return rc;
+	for (size_t i = 0; i < count; i++)
+		if (views[i].not_after > txn_now(txn) && good++ == 0)
+			(void)snprintf(making->topic, sizeof(making->topic), "%s", views[i].topic);
+	if (good == 0)
+		return err_set(err, RC_EXISTS,
+			"there is no push certificate, and so no topic: `pomonactl pushcert set`, or name it in the "
+			"conf, [enroll] topic");
+	if (good > 1)
+		return err_set(err, RC_EXISTS,
+			"there are %zu push certificates: name the topic in the conf, [enroll] topic", good);
+	return RC_OK;
+}
+
+static enum rc read_store(struct enroll *enroll, struct making *making, struct err *err)
+{
+	struct txn *txn = NULL;
+	enum rc rc = store_read_begin(enroll->store, &txn, err);
+
+	if (rc != RC_OK)
+		return rc;
+	if (making->settings.topic[0] == '\0')
+		rc = choose_topic(txn, making, err);
+	else
+		memcpy(making->topic, making->settings.topic, sizeof(making->topic));
+	if (rc == RC_OK && vault_get(txn, "tls_root.cert", &making->root, NULL) != RC_OK)
+		buf_clear(&making->root); /* none: the certificate is another's */
+	store_read_end(enroll->store, &txn);
+	return rc;
+}
+
+/* --- the rest */
+
+static void make_urls(struct making *making, const char *fallback)
+{
+	const char *base = making->settings.url[0] != '\0' ? making->settings.url : fallback;
+
+	(void)snprintf(making->server_url, URL_BYTES, "%s/mdm", base);
+	(void)snprintf(making->check_in_url, URL_BYTES, "%s/checkin", base);
+	(void)snprintf(making->scep_url, URL_BYTES, "%s/scep", base);
+}
+
+static void make_names(struct making *making)
+{
+	const char *who = making->settings.organization;
+
+	if (who[0] == '\0') {
+		(void)snprintf(making->display_name, NAME_BYTES, "Device management");
+		(void)snprintf(making->description, NAME_BYTES, "Lets this device be managed.");
+		return;
+	}
+	(void)snprintf(making->display_name, NAME_BYTES, "%s", who);
+	(void)snprintf(making->description, NAME_BYTES, "Lets %s manage this device.", who);
+}
+
+static enum rc write_plain(const struct making *making, const struct enroll_profile_ask *ask,
+	bool has_own_root, struct buf *out, struct err *err)
+{
+	const struct enroll_profile_settings *settings = &making->settings;
+	const struct profile_cert root = {.der = buf_slice(&making->root), .is_root = true};
+	const struct profile_params params = {
+		.identifier = settings->identifier,
+		.organization = settings->organization,
+		.display_name = making->display_name,
+		.description = making->description,
+		.server_url = making->server_url,
+		.check_in_url = making->check_in_url,
+		.topic = making->topic,
+		.access_rights = settings->access_rights,
+		.capabilities = PROFILE_PER_USER_CONNECTIONS | PROFILE_BOOTSTRAP_TOKEN,
+		.is_message_signed = settings->is_message_signed,
+		.is_check_out_wanted = settings->is_check_out_wanted,
+		.identity = PROFILE_IDENTITY_SCEP,
+		.scep =
+			{
+				.url = making->scep_url,
+				.common_name = ask->common_name,
+				.challenge = ask->challenge,
+				.ca_sha1 = slice_of(making->ca_sha1, SHA1_BYTES),
+				.key_bits = KEY_BITS,
+			},
+		.certs = &root,
+		.cert_count = has_own_root ? 1 : 0,
+	};
+
+	return profile_write(&params, out, err);
+}
+
+/* The signer stays while the lock is held. */
+static enum rc write_signed(struct enroll *enroll, struct making *making,
+	const struct enroll_profile_ask *ask, struct buf *out, struct err *err)
+{
+	const struct cms_signer *signer = enroll->profile_signer;
+	AUTO(buf_fini_secret) struct buf plain;
+	enum rc rc;
+
+	buf_init(&plain, PROFILE_BYTES_MAX);
+	if (signer == NULL)
+		return err_set(err, RC_BUSY, "there is no certificate yet to sign it with");
+	if (buf_reserve(&plain, PROFILE_BYTES_MAX) == NULL) /* a secret is not moved in memory */
+		return buf_status(&plain, "profile", err);
+	rc = write_plain(making, ask,
+		cert_is_issued_by(cms_signer_cert_der(signer), buf_slice(&making->root)), &plain, err);
+	if (rc != RC_OK)
+		return rc;
+	return cms_sign_attached(signer, buf_slice(&plain), clock_unix_s(enroll->clock), out, err);
+}
+
+static enum rc make(struct enroll *enroll, struct making *making,
+	const struct enroll_profile_ask *ask, struct buf *out, struct err *err)
+{
+	enum rc rc = read_store(enroll, making, err);
+
+	if (rc == RC_OK)
+		rc = sha1_fingerprint(authority_cert_der(enroll->device_ca), making->ca_sha1, err);
+	if (rc != RC_OK)
+		return rc;
+	make_urls(making, ask->url);
+	make_names(making);
+	(void)pthread_rwlock_rdlock(&enroll->lock);
+	rc = write_signed(enroll, making, ask, out, err);
+	(void)pthread_rwlock_unlock(&enroll->lock);
+	return rc;
+}
+
+enum rc enroll_make_profile(struct enroll *enroll, const struct enroll_profile_ask *ask,
+	struct buf *out, struct err *err)
+{
+	struct enroll_settings settings = enroll_settings(enroll);
+	struct making making = {.settings = settings.profile};
+	const bool is_scep_on = settings.is_scep_on;
+	enum rc rc;
+
+	settings_wipe(&settings);
+	if (!is_scep_on)
+		return err_set(err, RC_EXISTS,
+			"devices get their identity by SCEP, which is off: [enroll] scep in the conf");
+	buf_init(&making.root, CERT_DER_BYTES_MAX);
+	rc = make(enroll, &making, ask, out, err);
+	buf_fini(&making.root);
+	return rc;
+}

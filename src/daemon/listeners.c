@@ -234,6 +234,7 @@ void server_listeners_drain(struct server *server)
 	for (size_t i = 0; i < SERVER_LISTENER_COUNT; i++)
 		if (server->listeners[i] != NULL)
 			http_listener_quiesce(server->listeners[i]);
+	log_info("draining", LOG_INT("requests", requests_now(server)));
 	while (requests_now(server) > 0 && clock_monotonic_us(clock) < until_us && !is_hurried)
 		is_hurried = control_wait_signal(server->signal_fd, DRAIN_LOOK_MS) != 0;
 	if (requests_now(server) > 0)

@@ -18,7 +18,7 @@ static void check_result(const struct result *result, struct arena *arena)
 
 	if ((result->status == RESULT_IDLE) != (result->command_uuid.len == 0))
 		abort();
-	if (result->command_uuid.len > COMMAND_UUID_BYTES_MAX ||
+	if (result->command_uuid.len > RESULT_UUID_BYTES_MAX ||
 		result->request_type.len > COMMAND_TYPE_BYTES_MAX)
 		abort();
 	if (!slice_is_str(result->status_word, result_status_name(result->status)))

@@ -175,7 +175,7 @@ def test_who_connects_while_it_drains_waits_for_the_next(passing, authority):
         assert slow.recv(12) == b"HTTP/1.1 200"  # it was taken from the queue
         with UnderWay(passed.server) as request:
             passed.process.send_signal(signal.SIGTERM)
-            read_until(passed, "event=stopping")
+            read_until(passed, "event=draining")
             with socket.create_connection(admin.getsockname(), timeout=60) as late:
                 late.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 wait_until(lambda: queue_of(admin.getsockname()[1]) == 1, "nobody takes it from the queue")

@@ -200,6 +200,12 @@ void http_listener_stats(const struct http_listener *listener, struct http_stats
 	*stats_r = (struct http_stats){.connections_now = 0};
 }
 
+uint16_t http_listener_port(const struct http_listener *listener)
+{
+	(void)listener;
+	return 0;
+}
+
 const char *http_away_name(enum http_away reason)
 {
 	(void)reason;

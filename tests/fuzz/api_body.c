@@ -9,6 +9,7 @@
 #include "pomona/base/log.h"
 #include "pomona/http/http.h"
 #include "pomona/pki/authority.h"
+#include "pomona/pki/signer.h"
 #include "pomona/push/push.h"
 #include "pomona/store/store.h"
 
@@ -17,7 +18,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 /*
  * The bodies of the admin API: the first byte picks a route that takes one, the rest is the body. Its own handler runs,
- * as far as it comes without a database: the store is always busy. http.h is played here, without sockets.
+ * as far as it comes without a database: the store and the signer are always busy. http.h is played here, without sockets.
  */
 
 enum { NOW = 1800000000, YEAR_S = 31536000, ARENA_BYTES = 16 << 20, BODY_BYTES_MAX = 1 << 20 };
@@ -38,6 +39,7 @@ static struct api *api;
 enum rc __wrap_store_submit(struct store *store, struct store_job *job, struct err *err);
 enum rc __wrap_store_read_begin(struct store *store, struct txn **txn_r, struct err *err);
 enum rc __wrap_push_ask(struct push *push, struct push_ask *ask, struct err *err);
+enum rc __wrap_signer_submit(struct signer *signer, struct signer_job *job, struct err *err);
 
 enum rc __wrap_store_submit(struct store *store, struct store_job *job, struct err *err)
 {
@@ -51,6 +53,13 @@ enum rc __wrap_store_read_begin(struct store *store, struct txn **txn_r, struct 
 	(void)store;
 	*txn_r = NULL;
 	return err_set(err, RC_BUSY, "the store is busy");
+}
+
+enum rc __wrap_signer_submit(struct signer *signer, struct signer_job *job, struct err *err)
+{
+	(void)signer;
+	(void)job;
+	return err_set(err, RC_BUSY, "the signer is busy");
 }
 
 enum rc __wrap_push_ask(struct push *push, struct push_ask *ask, struct err *err)

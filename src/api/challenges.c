@@ -107,9 +107,13 @@ void api_public_url(const struct api *api, char out[static API_URL_BYTES])
 	const struct http_listener *listener = atomic_load(&api->device_listener);
 	const bool is_v6 = strchr(api->hostname, ':') != NULL;
 	const unsigned port = listener == NULL ? PORT_HTTPS : http_listener_port(listener);
-	const int len =
-		snprintf(out, API_URL_BYTES, "https://%s%s%s", is_v6 ? "[" : "", api->hostname, is_v6 ? "]" : "");
+	int len;
 
+	enroll_url(api->enroll, out);
+	if (out[0] != '\0')
+		return;
+	len =
+		snprintf(out, API_URL_BYTES, "https://%s%s%s", is_v6 ? "[" : "", api->hostname, is_v6 ? "]" : "");
 	if (port != PORT_HTTPS)
 		(void)snprintf(out + len, API_URL_BYTES - (size_t)len, ":%u", port);
 }

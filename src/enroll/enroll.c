@@ -64,6 +64,13 @@ struct enroll_settings enroll_settings(struct enroll *enroll)
 	return settings;
 }
 
+void enroll_url(struct enroll *enroll, char out[static PROFILE_URL_BYTES_MAX + 1])
+{
+	(void)pthread_rwlock_rdlock(&enroll->lock);
+	memcpy(out, enroll->settings.profile.url, sizeof(enroll->settings.profile.url));
+	(void)pthread_rwlock_unlock(&enroll->lock);
+}
+
 void settings_wipe(struct enroll_settings *settings)
 {
 	explicit_bzero(settings, sizeof(*settings));

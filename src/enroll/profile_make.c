@@ -71,10 +71,8 @@ static enum rc read_store(struct enroll *enroll, struct making *making, struct e
 
 /* --- the rest */
 
-static void make_urls(struct making *making, const char *fallback)
+static void make_urls(struct making *making, const char *base)
 {
-	const char *base = making->settings.url[0] != '\0' ? making->settings.url : fallback;
-
 	(void)snprintf(making->server_url, URL_BYTES, "%s/mdm", base);
 	(void)snprintf(making->check_in_url, URL_BYTES, "%s/checkin", base);
 	(void)snprintf(making->scep_url, URL_BYTES, "%s/scep", base);

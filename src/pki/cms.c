@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pomona/pki/cms.h"
 
-#include <openssl/cms.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 
-#include "internal.h"
+#include "signed.h"
 
 struct cms_signer {
 	X509 *cert;             /* owned, as all here */
@@ -66,15 +65,6 @@ struct slice cms_signer_cert_der(const struct cms_signer *signer)
 	return buf_slice(&signer->cert_der);
 }
 
-/* OpenSSL would add its own clock's. */
-static bool add_time(CMS_SignerInfo *info, int64_t now_unix_s)
-{
-	AUTO(ossl_time_free) ASN1_TIME *time = ASN1_TIME_set(NULL, (time_t)now_unix_s);
-
-	return time != NULL &&
-		CMS_signed_add1_attr_by_NID(info, NID_pkcs9_signingTime, ASN1_STRING_type(time), time, -1) == 1;
-}
-
 enum rc cms_sign_attached(const struct cms_signer *signer, struct slice content, int64_t now_unix_s,
 	struct buf *out, struct err *err)
 {
@@ -88,7 +78,8 @@ enum rc cms_sign_attached(const struct cms_signer *signer, struct slice content,
 
 	if (cms != NULL)
 		info = CMS_add1_signer(cms, signer->cert, signer->key, EVP_sha256(), flags | CMS_NOSMIMECAP);
-	if (info == NULL || !add_time(info, now_unix_s) || CMS_final(cms, bio, NULL, flags) != 1)
+	if (info == NULL || !pki_signed_add_time(info, now_unix_s) ||
+		CMS_final(cms, bio, NULL, flags) != 1)
 		return ossl_fault(err, RC_INTERNAL, "signature: cannot be made");
 	len = i2d_CMS_ContentInfo(cms, &der);
 	if (len <= 0)

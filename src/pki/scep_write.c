@@ -6,6 +6,7 @@
 #include "envelope.h"
 #include "pomona/base/rand.h"
 #include "scep.h"
+#include "signed.h"
 
 enum { NONCE_BYTES = 16, TIME_TEXT_BYTES = 16 };
 
@@ -39,22 +40,14 @@ static bool add_failure(CMS_SignerInfo *info, const struct reply *reply)
 		(text.len == 0 || add_attribute(info, SCEP_ATTR_FAIL_INFO_TEXT, V_ASN1_UTF8STRING, text));
 }
 
-/* OpenSSL would add its own clock's. */
-static bool add_time(CMS_SignerInfo *info, int64_t now_unix_s)
-{
-	AUTO(ossl_time_free) ASN1_TIME *time = ASN1_TIME_set(NULL, (time_t)now_unix_s);
-
-	return time != NULL &&
-		CMS_signed_add1_attr_by_NID(info, NID_pkcs9_signingTime, ASN1_STRING_type(time), time, -1) == 1;
-}
-
 static bool add_attributes(CMS_SignerInfo *info, const struct reply *reply)
 {
 	const struct scep_request *request = reply->request;
 	uint8_t nonce[NONCE_BYTES];
 
 	rand_bytes(nonce, sizeof(nonce));
-	if (!add_time(info, reply->writer->now_unix_s) || !add_text(info, SCEP_ATTR_MESSAGE_TYPE, "3") ||
+	if (!pki_signed_add_time(info, reply->writer->now_unix_s) ||
+		!add_text(info, SCEP_ATTR_MESSAGE_TYPE, "3") ||
 		!add_text(info, SCEP_ATTR_TRANSACTION_ID, request->facts.transaction_id) ||
 		!add_attribute(info, SCEP_ATTR_SENDER_NONCE, V_ASN1_OCTET_STRING, slice_of(nonce, sizeof(nonce))))
 		return false;

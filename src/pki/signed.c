@@ -166,6 +166,14 @@ enum rc pki_signed_attribute(const struct pki_signed *message, const ASN1_OBJECT
 	return RC_OK;
 }
 
+bool pki_signed_add_time(CMS_SignerInfo *info, int64_t now_unix_s)
+{
+	AUTO(ossl_time_free) ASN1_TIME *time = ASN1_TIME_set(NULL, (time_t)now_unix_s);
+
+	return time != NULL &&
+		CMS_signed_add1_attr_by_NID(info, NID_pkcs9_signingTime, ASN1_STRING_type(time), time, -1) == 1;
+}
+
 void pki_signed_fini(struct pki_signed *message)
 {
 	ossl_certs_free(&message->certs);

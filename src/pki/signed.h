@@ -42,6 +42,8 @@ enum rc pki_signed_verify(const struct pki_signed *message, struct slice content
  */
 enum rc pki_signed_attribute(const struct pki_signed *message, const ASN1_OBJECT *oid,
 	unsigned long types, struct slice *value_r) MUST_USE;
+/* When it is signed, by our clock: OpenSSL would add its own. */
+bool pki_signed_add_time(CMS_SignerInfo *info, int64_t now_unix_s) MUST_USE;
 void pki_signed_fini(struct pki_signed *message);
 
 /* SHA-256 over the DER of its SubjectPublicKeyInfo. */

@@ -25,8 +25,8 @@ struct enroll;
 struct enroll_profile_settings {
 	char organization[PROFILE_TEXT_BYTES_MAX + 1]; /* "": none */
 	char identifier[PROFILE_TEXT_BYTES_MAX + 1];
-	char url[PROFILE_URL_BYTES_MAX +
-		1]; /* under which devices reach us, without a '/' at its end; "": see below */
+	/* Under which devices reach us, without a '/' at its end; "": by the server's name and port. */
+	char url[PROFILE_URL_BYTES_MAX + 1];
 	char topic[PROFILE_TEXT_BYTES_MAX + 1]; /* "": of the one push certificate */
 	int64_t access_rights;
 	bool is_check_out_wanted, is_message_signed;
@@ -57,8 +57,11 @@ void enroll_set_settings(struct enroll *enroll, const struct enroll_settings *se
 /* Takes the signer of profiles, whose certificate is the one that devices see when they connect. */
 void enroll_set_profile_signer(struct enroll *enroll, struct cms_signer **signer);
 
+/* The URL of the settings; "" where they have none. */
+void enroll_url(struct enroll *enroll, char out[static PROFILE_URL_BYTES_MAX + 1]);
+
 struct enroll_profile_ask {
-	const char *url;         /* where the settings have none */
+	const char *url;         /* as the settings have it, or by the server's name and port */
 	const char *common_name; /* that the device is to ask an identity for, 1 to 64 bytes */
 	struct slice challenge;  /* for SCEP */
 };

@@ -501,6 +501,11 @@ def test_what_is_no_pki_message_gets_400(server, client):
     client.enroll(challenge)
 
 
+def test_a_challenge_tells_the_url_of_the_conf(make_server):
+    server = make_server({"enroll.url": "https://mdm.example.org:4443/"}).start()
+    assert server.api("POST", "/api/v1/enroll/challenges", {}).json()["url"] == "https://mdm.example.org:4443/scep"
+
+
 def test_challenges_are_minted_with_bounds(server):
     for body, field in (({"expires_at": "yesterday"}, "expires_at"), ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
                         ({"expires_at": "2126-01-01T00:00:00Z"}, "expires_at"), ({"device_id": "x" * 257}, "device_id"),

@@ -172,6 +172,8 @@ void message_finish(struct message *message)
 		keep_refusal(message, outcome->refusal, outcome->text);
 		reply_refusal(message->request, outcome->http_status, outcome->refusal, outcome->text);
 	} else {
+		if (outcome->channel_id != 0)
+			http_request_is_accepted(message->request);
 		count_unknown(message);
 		log_event(message);
 		http_reply(message->request, outcome->http_status, outcome->content_type, &outcome->body);

@@ -9,6 +9,8 @@
 #include "pomona/base/rand.h"
 
 #define NS_PER_S INT64_C(1000000000)
+#define US_PER_S INT64_C(1000000)
+#define NS_PER_US INT64_C(1000)
 #define V4_PREFIX (UINT64_C(0xffff) << 32) /* no /64 that is in use begins so */
 
 /* A token bucket that holds a second's worth, as the time at which it is full again. */
@@ -21,6 +23,7 @@ struct cell {
 	uint32_t taken; /* handshakes in the second that it was last seen in */
 	int64_t second;
 	struct bucket handshakes;
+	int64_t known_until_us; /* 0: never known */
 };
 
 struct gate {
@@ -122,9 +125,15 @@ static void note_second(struct gate *gate, struct cell *cell, int64_t now_ns)
 	gate->cells_now++;
 }
 
+static bool is_known(const struct cell *cell, int64_t now_us)
+{
+	return cell->known_until_us > now_us;
+}
+
 /*
- * What all may have together is used up. Whoever took less than an even share of half of it is let in on credit, of
- * a second's worth at most: so a flood shuts out no other address, also none that is seen for the first time.
+ * What all may have together is used up. Whoever is known, or took less than an even share of half of it, is let in
+ * on credit, of a second's worth at most: so a flood shuts out no other address, also none that is seen for the first
+ * time; and one from more addresses than there are shares, none of a fleet.
  */
 static bool has_share(const struct gate *gate, const struct cell *cell, int64_t now_ns)
 {
@@ -132,7 +141,7 @@ static bool has_share(const struct gate *gate, const struct cell *cell, int64_t 
 
 	if (cells == 0) /* not so: who asks is one */
 		return false;
-	return cell->taken < gate->limits.per_s / 2 / cells &&
+	return (is_known(cell, now_ns / NS_PER_US) || cell->taken < gate->limits.per_s / 2 / cells) &&
 		!is_empty(&gate->handshakes, gate->limits.per_s, now_ns + NS_PER_S);
 }
 
@@ -170,10 +179,21 @@ enum http_away gate_ask(struct gate *gate, size_t cell, int64_t now_us)
 	return away;
 }
 
-void gate_enter(struct gate *gate, size_t cell)
+bool gate_enter(struct gate *gate, size_t cell, int64_t now_us)
 {
+	bool known;
+
 	(void)pthread_mutex_lock(&gate->lock);
 	gate->cells[cell].connections++;
+	known = is_known(&gate->cells[cell], now_us);
+	(void)pthread_mutex_unlock(&gate->lock);
+	return known;
+}
+
+void gate_know(struct gate *gate, size_t cell, int64_t now_us)
+{
+	(void)pthread_mutex_lock(&gate->lock);
+	gate->cells[cell].known_until_us = now_us + GATE_KNOWN_S * US_PER_S;
 	(void)pthread_mutex_unlock(&gate->lock);
 }
 

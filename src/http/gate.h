@@ -17,7 +17,7 @@
 #include "pomona/base/err.h"
 #include "pomona/http/http.h"
 
-enum { GATE_CELLS = 32768 };
+enum { GATE_CELLS = 32768, GATE_KNOWN_S = 7 * 86400 };
 
 /* 0: no such limit. A second's worth may come at once. Every address keeps an even share of half of `per_s`. */
 struct gate_limits {
@@ -36,9 +36,11 @@ enum rc gate_new(const struct gate_limits *limits, struct gate **gate_r, struct 
 bool gate_cell(const struct gate *gate, const struct sockaddr *address, size_t *cell_r);
 /* May one more come? HTTP_AWAY_COUNT: yes, and it is taken for a handshake; else why not. */
 enum http_away gate_ask(struct gate *gate, size_t cell, int64_t now_us) MUST_USE;
-/* A connection is open, and is closed. */
-void gate_enter(struct gate *gate, size_t cell);
+/* A connection is open, and is closed. True: gate_know() was said of its cell in the last GATE_KNOWN_S. */
+bool gate_enter(struct gate *gate, size_t cell, int64_t now_us);
 void gate_leave(struct gate *gate, size_t cell);
+/* A device with a good identity was accepted there. Never of GATE_CELL_SHARED. */
+void gate_know(struct gate *gate, size_t cell, int64_t now_us);
 void gate_free(struct gate **gate);
 
 #endif

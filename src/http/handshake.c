@@ -75,7 +75,7 @@ static void give_back(struct handshake_waiters *waiters, struct handshake *hands
 /* There is something to read. */
 static void want_turn(struct handshake_waiters *waiters, struct handshake *handshake)
 {
-	if (handshake->is_waiting && !turns_wait(waiters->turns, &handshake->turn, handshake->cell))
+	if (handshake->is_waiting && !turns_wait(waiters->turns, &handshake->turn, &handshake->taker))
 		resume(waiters, handshake); /* memory is short: it tries again */
 }
 
@@ -236,10 +236,10 @@ static bool take_turn(struct handshake *handshake)
 	bool may_go_on;
 
 	(void)pthread_mutex_lock(&waiters->lock);
-	handshake->has_turn = turns_take(waiters->turns, handshake->cell);
+	handshake->has_turn = turns_take(waiters->turns, &handshake->taker);
 	may_go_on = handshake->has_turn || waiters->is_stopping;
 	if (!may_go_on && !handshake->is_waiting) {
-		may_go_on = !turns_wait(waiters->turns, &handshake->turn, handshake->cell);
+		may_go_on = !turns_wait(waiters->turns, &handshake->turn, &handshake->taker);
 		if (!may_go_on)
 			suspend(waiters, handshake);
 	}
@@ -277,7 +277,7 @@ void handshake_watch(struct handshake *handshake, struct handshake_waiters *wait
 		.mhd = params->mhd,
 		.session = params->session,
 		.fd = params->fd,
-		.cell = params->cell};
+		.taker = params->taker};
 	/* What GnuTLS sends goes the way that libmicrohttpd gave it. */
 	gnutls_transport_get_ptr2(params->session, &receive, &send);
 	gnutls_transport_set_ptr2(params->session, handshake, send);

@@ -28,7 +28,7 @@ struct handshake {
 	struct MHD_Connection *mhd;
 	gnutls_session_t session;
 	int fd;
-	size_t cell; /* of its address */
+	struct turn_taker taker;
 	bool is_in_epoll;
 	bool has_turn;   /* the worker reads it, which was resumed after it was set */
 	bool is_waiting; /* suspended; guarded by the lock of the waiters, as are these three */
@@ -48,7 +48,7 @@ struct handshake_params {
 	struct MHD_Connection *mhd;
 	gnutls_session_t session;
 	int fd;
-	size_t cell; /* one number for all that counts as one address */
+	struct turn_taker taker;
 };
 
 /* A connection has begun: its session reads through us until handshake_over(). */

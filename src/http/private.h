@@ -26,7 +26,7 @@ enum {
 	REFUSED_BODY_BYTES = 65536, /* a body that nobody wants is read so far, to keep the connection */
 	POOL_MORE_BYTES = 8192,     /* of a pool, beside the head: its table, the reply's head */
 	BACKLOG = 4096,
-	REFUSALS_MAX = 16, /* in a row on a TLS connection, which then ends */
+	REFUSALS_MAX = 16, /* in a row on a TLS connection that has a device, which then ends */
 };
 
 enum request_phase {
@@ -85,6 +85,8 @@ struct connection {
 	struct deadline deadline;
 	size_t cell; /* of the gate */
 	bool is_in_gate;
+	bool is_from_known; /* a device was accepted at its address lately, when it began */
+	bool is_accepted;   /* one is on this connection */
 	bool is_from_proxy;
 	unsigned refusals; /* in a row */
 	int fd;

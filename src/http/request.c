@@ -244,6 +244,18 @@ bool request_body_part(struct http_request *request, struct slice part)
 		request->body_seen <= request->drain_max;
 }
 
+void http_request_is_accepted(struct http_request *request)
+{
+	struct connection *connection = request->connection;
+	struct http_listener *listener = connection->listener;
+
+	if (connection->is_accepted || connection->is_from_proxy)
+		return;
+	connection->is_accepted = true;
+	if (connection->is_in_gate)
+		gate_know(listener->gate, connection->cell, clock_monotonic_us(listener->params.clock));
+}
+
 const char *http_request_method(const struct http_request *request)
 {
 	return request->method;

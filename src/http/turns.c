@@ -27,19 +27,19 @@ enum rc turns_new(unsigned at_a_time, struct turns **turns_r, struct err *err)
 	return RC_OK;
 }
 
-static uint64_t next_tag(struct turns *turns, size_t cell)
+static uint64_t next_tag(struct turns *turns, const struct turn_taker *taker)
 {
-	uint64_t *last = &turns->last[cell % TURNS_CELLS];
+	uint64_t *last = &turns->last[taker->cell % TURNS_CELLS];
 
-	*last = (*last > turns->now ? *last : turns->now) + 1;
+	*last = (*last > turns->now ? *last : turns->now) + (taker->is_known ? 1 : TURNS_KNOWN);
 	return *last;
 }
 
-bool turns_take(struct turns *turns, size_t cell)
+bool turns_take(struct turns *turns, const struct turn_taker *taker)
 {
 	if (turns->count > 0 || turns->taken >= turns->at_a_time)
 		return false;
-	turns->now = next_tag(turns, cell);
+	turns->now = next_tag(turns, taker);
 	turns->taken++;
 	return true;
 }
@@ -94,13 +94,13 @@ static bool make_room(struct turns *turns)
 	return true;
 }
 
-bool turns_wait(struct turns *turns, struct turn *turn, size_t cell)
+bool turns_wait(struct turns *turns, struct turn *turn, const struct turn_taker *taker)
 {
 	if (turn->place != 0)
 		return true;
 	if (!make_room(turns))
 		return false;
-	turn->tag = next_tag(turns, cell);
+	turn->tag = next_tag(turns, taker);
 	turn->sequence = turns->sequence++;
 	put(turns, ++turns->count, turn);
 	move_up(turns, turn);

@@ -213,6 +213,12 @@ void http_reply_file(struct http_request *request, unsigned status, const char *
 /* Before the reply; copies both. An empty value or one with line breaks is left out and logged. */
 void http_reply_header(struct http_request *request, const char *name, const char *value);
 
+/*
+ * The request is from a device with a good identity. Its connection may now be refused something without ending,
+ * and for a week new connections of its address go before those of addresses that nothing is known of.
+ */
+void http_request_is_accepted(struct http_request *request);
+
 /* Suspends the connection: call it before handing the request to another thread. */
 void http_defer(struct http_request *request);
 /* After the reply was given. The request must not be touched afterwards. Any thread. */

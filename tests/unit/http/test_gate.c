@@ -119,7 +119,7 @@ static void an_address_has_its_connections_and_not_one_more(void **state)
 	other = (cell + 1) % GATE_CELLS;
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(gate_ask(gate, cell, NOW_US), HTTP_AWAY_COUNT);
-		gate_enter(gate, cell);
+		assert_false(gate_enter(gate, cell, NOW_US));
 	}
 	assert_int_equal(gate_ask(gate, cell, NOW_US), HTTP_AWAY_CONNECTIONS_PER_ADDRESS);
 	assert_int_equal(gate_ask(gate, other, NOW_US), HTTP_AWAY_COUNT);
@@ -175,7 +175,7 @@ static void who_stands_for_many_is_held_by_what_is_for_all_alone(void **state)
 	open_gate((struct gate_limits){.connections_per_address = 1, .per_s = 10, .per_address_per_s = 1});
 	for (int i = 0; i < 10; i++) {
 		assert_int_equal(gate_ask(gate, GATE_CELL_SHARED, NOW_US), HTTP_AWAY_COUNT);
-		gate_enter(gate, GATE_CELL_SHARED);
+		assert_false(gate_enter(gate, GATE_CELL_SHARED, NOW_US));
 	}
 	assert_int_equal(gate_ask(gate, GATE_CELL_SHARED, NOW_US), HTTP_AWAY_HANDSHAKES);
 	gate_leave(gate, GATE_CELL_SHARED);
@@ -219,13 +219,35 @@ static void a_flood_from_more_addresses_than_the_rate_has_no_share(void **state)
 	assert_int_equal(taken, RATE);
 }
 
+static void who_is_known_comes_in_through_a_flood_from_everywhere(void **state)
+{
+	enum { RATE = 10, KNOWN = GATE_CELLS - 1 };
+
+	(void)state;
+	open_gate((struct gate_limits){.per_s = RATE});
+	gate_know(gate, KNOWN, NOW_US);
+	for (size_t cell = 0; cell < 1000; cell++)
+		(void)ask_often(cell, 1, NOW_US, HTTP_AWAY_HANDSHAKES);
+	assert_int_equal(ask_often(KNOWN, RATE + 1, NOW_US, HTTP_AWAY_HANDSHAKES), RATE);
+}
+
+static void who_is_known_is_so_for_a_week(void **state)
+{
+	(void)state;
+	open_gate((struct gate_limits){0});
+	gate_know(gate, 1, NOW_US);
+	assert_true(gate_enter(gate, 1, NOW_US + GATE_KNOWN_S * S_US - 1));
+	assert_false(gate_enter(gate, 1, NOW_US + GATE_KNOWN_S * S_US));
+	assert_false(gate_enter(gate, 2, NOW_US));
+}
+
 static void zero_is_no_limit(void **state)
 {
 	(void)state;
 	open_gate((struct gate_limits){0});
 	for (int i = 0; i < 10000; i++) {
 		assert_int_equal(gate_ask(gate, 1, NOW_US), HTTP_AWAY_COUNT);
-		gate_enter(gate, 1);
+		assert_false(gate_enter(gate, 1, NOW_US));
 	}
 }
 
@@ -242,6 +264,9 @@ int main(void)
 		cmocka_unit_test_teardown(who_is_turned_away_takes_nothing_from_others, close_gate),
 		cmocka_unit_test_teardown(a_flood_leaves_every_other_address_its_share, close_gate),
 		cmocka_unit_test_teardown(a_flood_from_more_addresses_than_the_rate_has_no_share, close_gate),
+		cmocka_unit_test_teardown(
+			who_is_known_comes_in_through_a_flood_from_everywhere, close_gate),
+		cmocka_unit_test_teardown(who_is_known_is_so_for_a_week, close_gate),
 		cmocka_unit_test_teardown(zero_is_no_limit, close_gate),
 	};
 

@@ -100,8 +100,8 @@ static void begin_limits(struct connection *connection, const struct sockaddr *a
 
 	connection->is_in_gate = find_cell(listener, address, &connection->cell);
 	if (connection->is_in_gate)
-		connection->is_from_known = gate_enter(
-			listener->gate, connection->cell, clock_monotonic_us(listener->params.clock));
+		connection->is_from_known =
+			gate_enter(listener->gate, connection->cell, clock_monotonic_us(listener->params.clock));
 	deadline_watch(&connection->deadline, listener->deadlines, connection->fd);
 	deadline_set(&connection->deadline,
 		listener->tls == NULL ? HTTP_AWAY_HEADER_TIMEOUT : HTTP_AWAY_HANDSHAKE_TIMEOUT,

@@ -7,7 +7,8 @@
  * are served address by address, so that one which waits a thousand times over delays another by one turn. Where
  * a device was accepted lately goes before the others, but for TURNS_KNOWN turns to one of theirs: so those of a
  * fleet do not wait for as many turns as there are hostile addresses, and a stranger is not shut out.
- * (Weighted start-time fair queueing; the addresses share a fixed number of cells.) Threading: the caller's lock.
+ * (Start-time fair queueing, in a line for each of the two; the addresses share a fixed number of cells.)
+ * Threading: the caller's lock.
  */
 
 #include <stdbool.h>
@@ -29,6 +30,7 @@ struct turn {
 	uint64_t tag;
 	uint64_t sequence; /* who waits longer goes first among equals */
 	size_t place;      /* in the heap, counted from 1; 0: does not wait */
+	bool is_known;     /* as its taker */
 };
 
 struct turns;

@@ -27,6 +27,11 @@ const char *http_request_peer(const struct http_request *request)
 	return request->peer == NULL ? "192.0.2.1:5000" : request->peer;
 }
 
+void http_request_is_accepted(struct http_request *request)
+{
+	(void)request;
+}
+
 bool http_request_is_from_proxy(const struct http_request *request)
 {
 	return request->is_from_proxy;

@@ -236,8 +236,8 @@ static void who_is_known_is_so_for_a_week(void **state)
 	(void)state;
 	open_gate((struct gate_limits){0});
 	gate_know(gate, 1, NOW_US);
-	assert_true(gate_enter(gate, 1, NOW_US + GATE_KNOWN_S * S_US - 1));
-	assert_false(gate_enter(gate, 1, NOW_US + GATE_KNOWN_S * S_US));
+	assert_true(gate_enter(gate, 1, NOW_US + GATE_KNOWN_S * (int64_t)S_US - 1));
+	assert_false(gate_enter(gate, 1, NOW_US + GATE_KNOWN_S * (int64_t)S_US));
 	assert_false(gate_enter(gate, 2, NOW_US));
 }
 
@@ -264,8 +264,7 @@ int main(void)
 		cmocka_unit_test_teardown(who_is_turned_away_takes_nothing_from_others, close_gate),
 		cmocka_unit_test_teardown(a_flood_leaves_every_other_address_its_share, close_gate),
 		cmocka_unit_test_teardown(a_flood_from_more_addresses_than_the_rate_has_no_share, close_gate),
-		cmocka_unit_test_teardown(
-			who_is_known_comes_in_through_a_flood_from_everywhere, close_gate),
+		cmocka_unit_test_teardown(who_is_known_comes_in_through_a_flood_from_everywhere, close_gate),
 		cmocka_unit_test_teardown(who_is_known_is_so_for_a_week, close_gate),
 		cmocka_unit_test_teardown(zero_is_no_limit, close_gate),
 	};

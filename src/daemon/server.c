@@ -285,7 +285,6 @@ static enum rc start_device(struct server *server, struct err *err)
 		.users = server->users,
 		.settings = server_device_settings(server->config),
 	};
-	const struct networks proxies = server_proxies(server->config);
 	struct txn *txn = NULL;
 	enum rc rc = store_read_begin(server->store, &txn, err);
 
@@ -295,7 +294,6 @@ static enum rc start_device(struct server *server, struct err *err)
 	store_read_end(server->store, &txn);
 	if (rc != RC_OK)
 		return rc;
-	params.proxies = &proxies;
 	rc = device_new(&params, &server->device, err);
 	trust_unref(&params.trust);
 	return rc;

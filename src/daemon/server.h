@@ -73,7 +73,7 @@ void server_stop(struct server *server);
 
 /* The role of [admin] socket_role. */
 enum api_role server_socket_role(const struct config *config);
-/* The proxies of the conf, for the listeners of devices and the device room. */
+/* The proxies of the conf, for the listeners of devices. */
 struct networks server_proxies(const struct config *config);
 /* What of the conf the device room is given. */
 struct device_settings server_device_settings(const struct config *config);

@@ -40,8 +40,6 @@ enum rc device_new(const struct device_params *params, struct device **device_r,
 	device->push = params->push;
 	device->users = params->users;
 	device->settings = params->settings;
-	if (params->proxies != NULL)
-		device->proxies = *params->proxies;
 	device_set_trust(device, params->trust);
 	device->presence = presence_new();
 	device->refusals = refusal_log_new();

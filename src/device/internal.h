@@ -25,7 +25,6 @@ struct device {
 	struct trust *trust;
 	uint8_t fingerprint[SHA256_BYTES];
 	atomic_uint_fast64_t trust_generation; /* moves with `trust` */
-	struct networks proxies;
 	struct presence *presence;
 	struct refusal_log *refusals;
 	struct log_limit *refused_lines; /* one slot a refusal */
@@ -74,10 +73,6 @@ enum rc shown_read(struct device *device, struct http_request *request, bool has
 	struct shown *shown_r, struct err *err) MUST_USE;
 /* What is wrong with it by now. */
 enum refusal shown_refusal(const struct device *device, const struct shown *shown);
-
-/* forwarded.c: "192.0.2.1 via 10.0.0.1:5000" where a proxy says who asks, else the peer. */
-void forwarded_peer(const struct device *device, const struct http_request *request,
-	char out[static REFUSAL_PEER_BYTES]);
 
 enum message_kind { MESSAGE_CHECKIN, MESSAGE_COMMAND, MESSAGE_KIND_COUNT };
 enum { MESSAGE_ROUTE_CHECKIN_ONLY = 1 }; /* in http_route.flags */

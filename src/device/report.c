@@ -49,11 +49,23 @@ static void log_refusal(struct device *device, const struct http_request *reques
 		LOG_INT("ms", ms_since(device, request)));
 }
 
+/* "192.0.2.1 via 10.0.0.1:5000" where a proxy says who asks, else the peer. */
+static void write_peer(const struct http_request *request, char out[static REFUSAL_PEER_BYTES])
+{
+	const char *peer = http_request_peer(request);
+	char client[HTTP_ADDRESS_BYTES];
+
+	if (http_request_client(request, client))
+		(void)snprintf(out, REFUSAL_PEER_BYTES, "%s via %s", client, peer);
+	else
+		(void)snprintf(out, REFUSAL_PEER_BYTES, "%s", peer);
+}
+
 static void keep(struct device *device, const struct http_request *request,
 	struct refusal_entry *entry)
 {
 	entry->at = clock_unix_s(device->clock);
-	forwarded_peer(device, request, entry->peer);
+	write_peer(request, entry->peer);
 	refusal_log_add(device->refusals, entry);
 	log_refusal(device, request, entry);
 }

@@ -64,6 +64,7 @@ struct http_request {
 	const char *method;       /* these two: libmicrohttpd's, for the request's life */
 	const char *path;         /* not decoded */
 	struct route_match match; /* its values decoded, in the arena */
+	const char *raw_query;    /* not decoded, in the arena; NULL: none */
 	struct slice query;       /* name NUL value NUL ..., decoded; in the arena */
 	int64_t started_us;
 	struct arena *arena; /* made when first asked for */

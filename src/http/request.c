@@ -26,7 +26,9 @@ static void parse_query(struct http_request *request, const char *query)
 	struct arena *arena = http_request_arena(request);
 	char *decoded = arena == NULL ? NULL : arena_alloc(arena, 2 * strlen(query) + 2);
 
-	if (decoded == NULL) {
+	if (decoded != NULL)
+		request->raw_query = arena_str(arena, slice_of_str(query));
+	if (decoded == NULL || request->raw_query == NULL) {
 		request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "memory is short");
 		return;
 	}
@@ -352,6 +354,11 @@ struct arena *http_request_arena(struct http_request *request)
 const char *http_request_peer(const struct http_request *request)
 {
 	return request->connection->peer;
+}
+
+const char *http_request_raw_query(const struct http_request *request)
+{
+	return request->raw_query;
 }
 
 bool http_request_is_from_proxy(const struct http_request *request)

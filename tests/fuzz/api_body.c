@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -154,6 +155,18 @@ bool http_request_is_from_proxy(const struct http_request *request)
 {
 	(void)request;
 	return false;
+}
+
+bool http_request_client(const struct http_request *request, char out[static HTTP_ADDRESS_BYTES])
+{
+	(void)snprintf(out, HTTP_ADDRESS_BYTES, "%s", http_request_peer(request));
+	return false;
+}
+
+const char *http_request_raw_query(const struct http_request *request)
+{
+	(void)request;
+	return NULL;
 }
 
 bool http_request_is_tls(const struct http_request *request)

@@ -44,7 +44,6 @@ struct device_params {
 	struct push *push; /* borrowed as the store; told of each contact. NULL: nobody is woken */
 	struct user_directory *users;   /* borrowed as the store; who may log in. NULL: nobody */
 	struct trust *trust;            /* a reference of its own is taken */
-	const struct networks *proxies; /* copied; NULL: none. The listeners' too */
 	struct device_settings settings;
 };
 

@@ -153,6 +153,8 @@ void http_listener_stop(struct http_listener **listener);
 const char *http_request_method(const struct http_request *request);
 /* As sent, escapes and all, without the query; "" where the target was not a path. */
 const char *http_request_path(const struct http_request *request);
+/* What stood behind the path's '?', as sent; NULL where nothing did. */
+const char *http_request_raw_query(const struct http_request *request);
 /* NULL in error_body() where none fits. */
 const struct http_route *http_request_route(const struct http_request *request);
 const char *http_request_id(const struct http_request *request);
@@ -173,6 +175,11 @@ struct arena *http_request_arena(struct http_request *request);
 const char *http_request_peer(const struct http_request *request);
 /* Is the peer one of the listener's proxies? */
 bool http_request_is_from_proxy(const struct http_request *request);
+/*
+ * Who asks. True: a proxy of the listener says so in X-Forwarded-For, and it is the address alone; false: nobody does,
+ * and it is the peer as above.
+ */
+bool http_request_client(const struct http_request *request, char out[static HTTP_ADDRESS_BYTES]);
 /* Did it come over TLS of ours? */
 bool http_request_is_tls(const struct http_request *request);
 /* Monotonic microseconds when the head had been read. */

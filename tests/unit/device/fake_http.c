@@ -37,6 +37,16 @@ bool http_request_is_from_proxy(const struct http_request *request)
 	return request->is_from_proxy;
 }
 
+/* A proxy's word is taken as it stands. */
+bool http_request_client(const struct http_request *request, char out[static HTTP_ADDRESS_BYTES])
+{
+	const char *word = http_request_header(request, "X-Forwarded-For");
+	bool is_told = request->is_from_proxy && word != NULL;
+
+	(void)snprintf(out, HTTP_ADDRESS_BYTES, "%s", is_told ? word : http_request_peer(request));
+	return is_told;
+}
+
 bool http_request_is_tls(const struct http_request *request)
 {
 	return !request->is_plain;

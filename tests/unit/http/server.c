@@ -114,6 +114,20 @@ static void origin(struct http_request *request, void *ctx)
 	http_reply(request, 200, "text/plain", &body);
 }
 
+/* Who asks, and what stood behind the path. */
+static void client(struct http_request *request, void *ctx)
+{
+	const char *query = http_request_raw_query(request);
+	char address[HTTP_ADDRESS_BYTES];
+	struct buf body;
+
+	(void)ctx;
+	buf_init(&body, TEXT_BYTES_MAX);
+	buf_append_str(&body, http_request_client(request, address) ? address : "the peer");
+	buf_printf(&body, " %s", query == NULL ? "none" : query);
+	http_reply(request, 200, "text/plain", &body);
+}
+
 static void about(struct http_request *request, void *ctx)
 {
 	struct buf body;
@@ -305,6 +319,7 @@ static const struct http_route ROUTES[] = {
 	{"GET", "/header", NULL, header, 0, false},
 	{"GET", "/origin", NULL, origin, 0, false},
 	{"GET", "/origin", NULL, header, 0, false},
+	{"GET", "/client", NULL, client, 0, false},
 	{"GET", "/about", NULL, about, 7, false},
 	{"GET", "/headers", NULL, headers, 0, false},
 	{"GET", "/too-long", NULL, too_long, 0, false},

@@ -285,6 +285,54 @@ static void a_proxy_is_known_by_its_address_and_has_no_limit_of_its_own(void **s
 	server_stop(&behind);
 }
 
+static void who_asks_is_the_last_address_that_a_proxy_vouches_for(void **state)
+{
+	static const struct {
+		const char *headers;
+		const char *who;
+	} cases[] = {
+		{"X-Forwarded-For: 192.0.2.7\r\n", "192.0.2.7"},
+		{"X-Forwarded-For: 198.51.100.1, 192.0.2.7\r\n", "192.0.2.7"},
+		{"X-Forwarded-For: 198.51.100.1,192.0.2.7 , 10.0.0.2\r\n", "192.0.2.7"},
+		{"X-Forwarded-For: 198.51.100.1\r\nX-Forwarded-For: 192.0.2.7\r\n", "192.0.2.7"},
+		{"X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-For: 10.0.0.2\r\n", "10.0.0.2"},
+		{"X-Forwarded-For: 10.0.0.3, 10.0.0.2\r\n", "10.0.0.3"},
+		{"X-Forwarded-For: 192.0.2.7:4711\r\n", "192.0.2.7"},
+		{"X-Forwarded-For: 2001:db8::7\r\n", "2001:db8::7"},
+		{"X-Forwarded-For: [2001:db8::7]:80\r\n", "2001:db8::7"},
+		{"X-Forwarded-For: 192.0.2.7, unknown\r\n", "the peer"},
+		{"X-Forwarded-For: 192.0.2.7,\r\n", "the peer"},
+		{"X-Forwarded-For: \r\n", "the peer"},
+		{"X-Forwarded-For: ,\r\n", "the peer"},
+		{"X-Forwarded-For: []\r\n", "the peer"},
+		{"X-Forwarded-For: event=forged x=1\r\n", "the peer"},
+		{"", "the peer"},
+	};
+	static struct client one;
+	struct http_listener_params params = {.connections_per_address = 1};
+	struct networks proxies;
+	struct server *behind;
+
+	(void)state;
+	assert_int_equal(networks_parse(slice_of_str("10.0.0.0/8, 127.0.0.0/8"), &proxies, NULL), RC_OK);
+	params.proxies = &proxies;
+	behind = server_start(&params);
+	client_connect(&one, server_port(behind));
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char want[128];
+
+		client_send(&one, "GET /client?a=%41&b HTTP/1.1\r\nHost: test\r\n");
+		client_send(&one, cases[i].headers);
+		client_send(&one, "\r\n");
+		snprintf(want, sizeof(want), "%s a=%%41&b", cases[i].who);
+		assert_string_equal(client_receive(&one, "GET").body, want);
+	}
+	client_close(&one);
+	server_stop(&behind);
+	send_head("GET /client HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n");
+	expect(200, "the peer none"); /* a stranger's word counts for nothing */
+}
+
 static void a_content_type_is_told_without_parameters(void **state)
 {
 	static const struct {
@@ -825,6 +873,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_request_tells_about_itself, start, stop),
 		cmocka_unit_test_setup_teardown(a_header_is_found_in_any_case, start, stop),
 		cmocka_unit_test_setup_teardown(a_header_that_comes_often_is_told_each_time, start, stop),
+		cmocka_unit_test_setup_teardown(who_asks_is_the_last_address_that_a_proxy_vouches_for, start,
+			stop),
 		cmocka_unit_test_setup_teardown(a_proxy_is_known_by_its_address_and_has_no_limit_of_its_own,
 			start, stop),
 		cmocka_unit_test_setup_teardown(a_content_type_is_told_without_parameters, start, stop),

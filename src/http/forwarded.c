@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "internal.h"
+#include "private.h"
 
 #include <stdio.h>
 
@@ -58,16 +58,15 @@ static void look_at_line(void *ctx, const char *value)
 	}
 }
 
-void forwarded_peer(const struct device *device, const struct http_request *request,
-	char out[static REFUSAL_PEER_BYTES])
+bool http_request_client(const struct http_request *request, char out[static HTTP_ADDRESS_BYTES])
 {
-	const char *peer = http_request_peer(request);
-	struct walk walk = {.proxies = &device->proxies};
+	struct walk walk = {.proxies = &request->connection->listener->proxies};
 
 	if (http_request_is_from_proxy(request))
 		http_request_each_header(request, "X-Forwarded-For", look_at_line, &walk);
 	if (walk.client.len > 0)
-		(void)snprintf(out, REFUSAL_PEER_BYTES, "%.*s via %s", SLICE_FMT(walk.client), peer);
+		(void)snprintf(out, HTTP_ADDRESS_BYTES, "%.*s", SLICE_FMT(walk.client));
 	else
-		(void)snprintf(out, REFUSAL_PEER_BYTES, "%s", peer);
+		(void)snprintf(out, HTTP_ADDRESS_BYTES, "%s", http_request_peer(request));
+	return walk.client.len > 0;
 }

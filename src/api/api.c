@@ -19,7 +19,6 @@ enum rc api_new(const struct api_params *params, struct api **api_r, struct err 
 	api->device_ca = params->device_ca;
 	api->signer = params->signer;
 	api->enroll = params->enroll;
-	api->hostname = params->hostname;
 	api->push = params->push;
 	api->body_bytes_max = params->body_bytes_max;
 	api->master_key = params->master_key == NULL ? "" : params->master_key;

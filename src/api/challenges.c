@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "pomona/base/codec.h"
-#include "pomona/base/rand.h"
 #include "pomona/store/intent.h"
 
 #include "private.h"
@@ -14,7 +13,6 @@
 enum {
 	VALID_S_DEFAULT = 86400,
 	VALID_S_MAX = 90 * 86400,
-	PORT_HTTPS = 443,
 	DETAIL_BYTES = 64,
 };
 
@@ -23,7 +21,7 @@ struct minting {
 	struct slice device_id, serial_number, ends;
 	int64_t expires_at;
 	int64_t intent_id;
-	char challenge[API_CHALLENGE_BYTES]; /* wiped when it has been shown */
+	char challenge[ENROLL_SECRET_BYTES]; /* wiped when it has been shown */
 };
 
 static struct minting *minting_of(struct job *job)
@@ -46,16 +44,6 @@ enum rc api_challenge_read_end(struct call *call, struct slice text, int64_t *ex
 	if (*expires_at_r > now + VALID_S_MAX)
 		return api_call_invalid(call, err, "expires_at", "must be within 90 days");
 	return RC_OK;
-}
-
-void api_challenge_make(char out[static API_CHALLENGE_BYTES])
-{
-	uint8_t random[API_CHALLENGE_BYTES / 2];
-
-	rand_bytes(random, sizeof(random));
-	for (size_t i = 0; i < sizeof(random); i++)
-		(void)snprintf(out + 2 * i, API_CHALLENGE_BYTES - 2 * i, "%02x", random[i]);
-	explicit_bzero(random, sizeof(random));
 }
 
 static enum rc prepare(struct job *job, struct err *err)
@@ -83,7 +71,7 @@ static enum rc prepare(struct job *job, struct err *err)
 	if (rc == RC_OK)
 		rc = api_challenge_read_end(&job->call, minting->ends, &minting->expires_at, err);
 	if (rc == RC_OK)
-		api_challenge_make(minting->challenge);
+		enroll_secret_make(minting->challenge);
 	return rc;
 }
 
@@ -100,22 +88,6 @@ static enum rc run(struct job *job, struct txn *txn, struct err *err)
 
 	sha256(slice_of_str(minting->challenge), digest);
 	return intent_add(txn, &intent, &minting->intent_id, err);
-}
-
-void api_public_url(const struct api *api, char out[static API_URL_BYTES])
-{
-	const struct http_listener *listener = atomic_load(&api->device_listener);
-	const bool is_v6 = strchr(api->hostname, ':') != NULL;
-	const unsigned port = listener == NULL ? PORT_HTTPS : http_listener_port(listener);
-	int len;
-
-	enroll_url(api->enroll, out);
-	if (out[0] != '\0')
-		return;
-	len =
-		snprintf(out, API_URL_BYTES, "https://%s%s%s", is_v6 ? "[" : "", api->hostname, is_v6 ? "]" : "");
-	if (port != PORT_HTTPS)
-		(void)snprintf(out + len, API_URL_BYTES - (size_t)len, ":%u", port);
 }
 
 static void reply(struct job *job)
@@ -136,7 +108,7 @@ static void reply(struct job *job)
 		api_call_audit_detail(&job->call, "create_challenge", "any", detail);
 	json_set_str(root, "challenge", minting->challenge);
 	explicit_bzero(minting->challenge, sizeof(minting->challenge));
-	api_public_url(job->call.api, url);
+	enroll_url(job->call.api->enroll, url);
 	(void)snprintf(url + strlen(url), sizeof("/scep"), "/scep");
 	json_set_str(root, "url", url);
 	json_set_slice(root, "device_id", minting->device_id);
@@ -147,7 +119,7 @@ static void reply(struct job *job)
 
 static void failed(struct job *job)
 {
-	explicit_bzero(minting_of(job)->challenge, API_CHALLENGE_BYTES);
+	explicit_bzero(minting_of(job)->challenge, ENROLL_SECRET_BYTES);
 }
 
 void api_challenges_post(struct http_request *request, void *api)

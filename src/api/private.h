@@ -93,7 +93,6 @@ struct api {
 	struct signer *signer; /* whose thread alone uses the CA's key */
 	struct push *push;     /* NULL: none */
 	struct enroll *enroll; /* NULL: none */
-	const char *hostname;
 	struct cert_facts device_ca_facts;
 	size_t body_bytes_max;
 	const char *master_key;
@@ -254,14 +253,10 @@ struct filter_words {
 enum rc api_filter_read(struct call *call, const struct filter_words *words,
 	struct enrollment_filter *filter, struct err *err) MUST_USE;
 
-/* Challenges: 40 hex digits, shown once. */
-enum { API_CHALLENGE_BYTES = 41, API_URL_BYTES = PROFILE_URL_BYTES_MAX + 1 };
-void api_challenge_make(char out[static API_CHALLENGE_BYTES]);
+enum { API_URL_BYTES = PROFILE_URL_BYTES_MAX + 1 };
 /* The field "expires_at"; without it a day from now. */
 enum rc api_challenge_read_end(struct call *call, struct slice text, int64_t *expires_at_r,
 	struct err *err) MUST_USE;
-/* [enroll] url, or https with the hostname and the port that devices reach us at; no '/' at its end. */
-void api_public_url(const struct api *api, char out[static API_URL_BYTES]);
 
 /* Handlers, by file. */
 void api_status_get(struct http_request *request, void *api);

@@ -20,7 +20,7 @@ struct handing {
 	struct slice device_id, serial_number, ends;
 	int64_t expires_at;
 	int64_t intent_id;
-	char challenge[API_CHALLENGE_BYTES]; /* wiped when the profile is made */
+	char challenge[ENROLL_SECRET_BYTES]; /* wiped when the profile is made */
 	uint8_t digest[SHA256_BYTES];
 	struct buf profile; /* a secret */
 };
@@ -77,8 +77,8 @@ static enum rc sign(struct job *job, struct err *err)
 
 	if (ask.common_name == NULL)
 		return api_call_no_memory(err);
-	api_public_url(job->call.api, url);
-	api_challenge_make(handing->challenge);
+	enroll_url(job->call.api->enroll, url);
+	enroll_secret_make(handing->challenge);
 	sha256(slice_of_str(handing->challenge), handing->digest);
 	ask.challenge = slice_of_str(handing->challenge);
 	buf_init(&handing->profile, PROFILE_REPLY_BYTES_MAX);

@@ -181,7 +181,10 @@ static enum rc start_device(struct server *server, struct err *err)
 	params.address = config->device.listen;
 	params.tls = &tls_params;
 	params.proxies = &proxies;
-	return start_one(server, SERVER_LISTENER_DEVICE, &params, err);
+	rc = start_one(server, SERVER_LISTENER_DEVICE, &params, err);
+	if (rc == RC_OK)
+		enroll_set_port(server->enroll, http_listener_port(server->listeners[SERVER_LISTENER_DEVICE]));
+	return rc;
 }
 
 static enum rc start_plain(struct server *server, struct err *err)

@@ -313,6 +313,7 @@ static enum rc start_enroll(struct server *server, struct err *err)
 		.device_ca = server->device_ca,
 		.signer = server->signer,
 		.settings = &settings,
+		.hostname = server->config->server.hostname,
 	};
 	enum rc rc = enrolling_settings(server->config, &settings, err);
 
@@ -333,7 +334,6 @@ static enum rc start_api(struct server *server, struct err *err)
 		.store = server->store,
 		.device = server->device,
 		.enroll = server->enroll,
-		.hostname = server->config->server.hostname,
 		.push = server->push,
 		.clock = clock_system(),
 		.device_ca = server->device_ca,

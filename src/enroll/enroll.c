@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "pomona/base/log.h"
+#include "pomona/base/rand.h"
 
 #define RETRY_AFTER_S "5"
 #define TEXT_PLAIN "text/plain; charset=UTF-8"
+
+enum { PORT_HTTPS = 443 };
 
 /* Some clients repeat the message in the URL of a POST, as its bytes are: escaped zeros and all. */
 #define SCEP_ROUTES(path_) \
@@ -43,6 +47,9 @@ enum rc enroll_new(const struct enroll_params *params, struct enroll **enroll_r,
 	enroll->device_ca = params->device_ca;
 	enroll->signer = params->signer;
 	enroll->settings = *params->settings;
+	if ((size_t)snprintf(enroll->hostname, sizeof(enroll->hostname), "%s", params->hostname) >=
+		sizeof(enroll->hostname))
+		return err_set(err, RC_LIMIT, "hostname: longer than %d bytes", DNS_NAME_BYTES_MAX);
 	enroll->refused_lines = log_limit_new(SCEP_REFUSAL_COUNT);
 	if (enroll->refused_lines == NULL)
 		return err_set(err, RC_NO_MEMORY, "enrolling");
@@ -64,11 +71,29 @@ struct enroll_settings enroll_settings(struct enroll *enroll)
 	return settings;
 }
 
+void enroll_set_port(struct enroll *enroll, unsigned port)
+{
+	atomic_store(&enroll->port, port);
+}
+
+static void own_url(struct enroll *enroll, char out[static PROFILE_URL_BYTES_MAX + 1])
+{
+	const bool is_v6 = strchr(enroll->hostname, ':') != NULL;
+	const unsigned port = atomic_load(&enroll->port);
+	int len = snprintf(out, PROFILE_URL_BYTES_MAX + 1, "https://%s%s%s", is_v6 ? "[" : "",
+		enroll->hostname, is_v6 ? "]" : "");
+
+	if (port != 0 && port != PORT_HTTPS)
+		(void)snprintf(out + len, PROFILE_URL_BYTES_MAX + 1 - (size_t)len, ":%u", port);
+}
+
 void enroll_url(struct enroll *enroll, char out[static PROFILE_URL_BYTES_MAX + 1])
 {
 	(void)pthread_rwlock_rdlock(&enroll->lock);
 	memcpy(out, enroll->settings.profile.url, sizeof(enroll->settings.profile.url));
 	(void)pthread_rwlock_unlock(&enroll->lock);
+	if (out[0] == '\0')
+		own_url(enroll, out);
 }
 
 void settings_wipe(struct enroll_settings *settings)
@@ -95,6 +120,16 @@ void enroll_set_profile_signer(struct enroll *enroll, struct cms_signer **signer
 	cms_signer_free(&former);
 }
 
+void enroll_secret_make(char out[static ENROLL_SECRET_BYTES])
+{
+	uint8_t random[ENROLL_SECRET_BYTES / 2];
+
+	rand_bytes(random, sizeof(random));
+	for (size_t i = 0; i < sizeof(random); i++)
+		(void)snprintf(out + 2 * i, ENROLL_SECRET_BYTES - 2 * i, "%02x", random[i]);
+	explicit_bzero(random, sizeof(random));
+}
+
 void enroll_busy(struct http_request *request)
 {
 	http_reply_header(request, "Retry-After", RETRY_AFTER_S);
@@ -103,8 +138,9 @@ void enroll_busy(struct http_request *request)
 
 void enroll_fail(struct http_request *request, const struct err *err)
 {
+	/* a path may hold a token: what route it is says enough */
 	log_error("enrolling_failed", LOG_STR("request", http_request_id(request)),
-		LOG_STR("path", http_request_path(request)), LOG_STR("error", err->text));
+		LOG_STR("route", http_request_route(request)->path), LOG_STR("error", err->text));
 	enroll_busy(request);
 }
 

@@ -14,12 +14,16 @@
 #include "pomona/enroll/enroll.h"
 #include "scep_decide.h"
 
+enum { ENROLL_HOSTNAME_BYTES = DNS_NAME_BYTES_MAX + 1 };
+
 struct enroll {
 	struct store *store;
 	const struct clock *clock;
 	const struct authority *device_ca;
 	struct signer *signer;
 	struct cert_facts ca;
+	char hostname[ENROLL_HOSTNAME_BYTES];
+	atomic_uint port;      /* 0: that of https */
 	pthread_rwlock_t lock; /* settings, profile_signer */
 	struct enroll_settings settings;
 	struct cms_signer *profile_signer; /* NULL: none yet */

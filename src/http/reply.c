@@ -23,9 +23,11 @@ void reply_fini(struct reply *reply)
 	close_file(reply);
 }
 
+/* The path may hold a secret: what route it is says enough. */
 static void log_fault(const struct http_request *request, const char *event, const char *text)
 {
-	log_error(event, LOG_STR("request", request->id), LOG_STR("path", request->path),
+	log_error(event, LOG_STR("request", request->id),
+		LOG_STR("route", request->match.route == NULL ? NULL : request->match.route->path),
 		LOG_STR("text", text));
 }
 

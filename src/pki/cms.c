@@ -101,3 +101,36 @@ void cms_signer_free(struct cms_signer **signer)
 	free(*signer);
 	*signer = NULL;
 }
+
+static bool can_be_sealed_to(X509 *cert)
+{
+	EVP_PKEY *key = X509_get0_pubkey(cert); /* borrowed */
+
+	return key != NULL && (EVP_PKEY_is_a(key, "RSA") == 1 || EVP_PKEY_is_a(key, "EC") == 1);
+}
+
+enum rc cms_encrypt(struct slice cert_der, struct slice content, struct buf *out, struct err *err)
+{
+	AUTO(ossl_cert_free) X509 *cert = NULL;
+	AUTO(ossl_certs_free) STACK_OF(X509) *recipients = sk_X509_new_null();
+	AUTO(ossl_bio_free) BIO *in = ossl_bio_of(content);
+	AUTO(ossl_cms_free) CMS_ContentInfo *cms = NULL;
+	unsigned char *der = NULL;
+	int len;
+	enum rc rc = pki_cert_parse(cert_der, &cert, err);
+
+	if (rc != RC_OK)
+		return rc;
+	if (!can_be_sealed_to(cert))
+		return err_set(err, RC_UNSUPPORTED, "encryption: the certificate's key is neither RSA nor EC");
+	if (recipients == NULL || in == NULL || X509_add_cert(recipients, cert, X509_ADD_FLAG_UP_REF) != 1)
+		return ossl_fault(err, RC_NO_MEMORY, "encryption");
+	cms = CMS_encrypt(recipients, in, EVP_aes_256_cbc(), CMS_BINARY);
+	len = cms == NULL ? -1 : i2d_CMS_ContentInfo(cms, &der);
+	if (len <= 0)
+		return ossl_fault(err, RC_INTERNAL, "encryption: cannot be made");
+	ERR_clear_error();
+	buf_append(out, slice_of(der, (size_t)len));
+	OPENSSL_free(der);
+	return buf_status(out, "encryption", err);
+}

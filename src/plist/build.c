@@ -18,6 +18,13 @@ struct plist_doc *plist_doc_new_dict(void)
 	return plist_doc_of(&root);
 }
 
+struct plist_doc *plist_doc_new_array(void)
+{
+	AUTO(plist_node_free) struct plist_node *root = plist_native_new_array();
+
+	return plist_doc_of(&root);
+}
+
 struct plist_node *plist_new_dict(void)
 {
 	return plist_native_new_dict();

@@ -30,7 +30,6 @@ struct api_params {
 	struct signer *signer; /* signs by that CA */
 	struct push *push;     /* NULL: nobody is woken, and the routes about pushes answer 503 */
 	struct enroll *enroll; /* profiles, counters; NULL: none */
-	const char *hostname;  /* under which devices reach us */
 	size_t body_bytes_max;
 	const char *master_key; /* the key file */
 	/* Over the Unix socket root and this user, our own, are admins; members of this group need no token

@@ -18,7 +18,7 @@
 #include "pomona/pki/signer.h"
 #include "pomona/store/store.h"
 
-enum { ENROLL_CHALLENGE_BYTES_MAX = SCEP_CHALLENGE_BYTES_MAX };
+enum { ENROLL_CHALLENGE_BYTES_MAX = SCEP_CHALLENGE_BYTES_MAX, ENROLL_SECRET_BYTES = 41 };
 
 struct enroll;
 
@@ -47,6 +47,7 @@ struct enroll_params {
 	const struct authority *device_ca;
 	struct signer *signer;                  /* whose thread alone uses the CA's key */
 	const struct enroll_settings *settings; /* copied */
+	const char *hostname; /* copied: under which devices reach us, a name or an address */
 };
 
 enum rc enroll_new(const struct enroll_params *params, struct enroll **enroll_r, struct err *err)
@@ -57,8 +58,13 @@ void enroll_set_settings(struct enroll *enroll, const struct enroll_settings *se
 /* Takes the signer of profiles, whose certificate is the one that devices see when they connect. */
 void enroll_set_profile_signer(struct enroll *enroll, struct cms_signer **signer);
 
-/* The URL of the settings; "" where they have none. */
+/* The port that devices connect to; 0, as at first: that of https. */
+void enroll_set_port(struct enroll *enroll, unsigned port);
+/* Under which devices reach us, without a '/' at its end: by the settings, or https with the server's name and port. */
 void enroll_url(struct enroll *enroll, char out[static PROFILE_URL_BYTES_MAX + 1]);
+
+/* 40 random hex digits: a challenge, the token of a link. Kept as its SHA-256; the caller wipes it. */
+void enroll_secret_make(char out[static ENROLL_SECRET_BYTES]);
 
 struct enroll_profile_ask {
 	const char *url;         /* as the settings have it, or by the server's name and port */

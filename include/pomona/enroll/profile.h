@@ -98,5 +98,12 @@ void profile_identifier_of(const char *hostname, char out[static PROFILE_TEXT_BY
  */
 enum rc profile_write(const struct profile_params *params, struct buf *out, struct err *err)
 	MUST_USE;
+/*
+ * Appends a profile that says the same, with its payloads sealed to the holder of the certificate: for one device, to
+ * be signed after it. RC_INVALID: `profile` is none, or has no payloads, or the certificate is none; RC_UNSUPPORTED: its
+ * key can only sign.
+ */
+enum rc profile_encrypt(struct slice profile, struct slice cert_der, struct buf *out,
+	struct err *err) MUST_USE;
 
 #endif

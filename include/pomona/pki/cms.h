@@ -3,7 +3,8 @@
 #define POMONA_PKI_CMS_H
 
 /*
- * Signing what a device is handed, so that it shows who made it: CMS SignedData (RFC 5652) around the content.
+ * Signing what a device is handed, so that it shows who made it: CMS SignedData (RFC 5652) around the content. And
+ * sealing it to the one who is to read it: CMS EnvelopedData.
  * Threading: any thread; a signer is immutable. A signature takes what the key takes: P-256 0.05 ms, RSA of 4096
  * bits 5 ms.
  */
@@ -24,5 +25,12 @@ struct slice cms_signer_cert_der(const struct cms_signer *signer);
 enum rc cms_sign_attached(const struct cms_signer *signer, struct slice content, int64_t now_unix_s,
 	struct buf *out, struct err *err) MUST_USE;
 void cms_signer_free(struct cms_signer **signer);
+
+/*
+ * Appends the DER of an EnvelopedData of the content, in AES-256, that only the holder of the certificate's key opens.
+ * RC_INVALID: it is no certificate. RC_UNSUPPORTED: its key is neither RSA nor on a curve that can agree on one.
+ */
+enum rc cms_encrypt(struct slice cert_der, struct slice content, struct buf *out, struct err *err)
+	MUST_USE;
 
 #endif

@@ -116,6 +116,7 @@ enum rc plist_read_fields(const struct plist_node *node, const struct plist_fiel
  * own allocation fails, it ends the program. Every plist_*_set/append takes `child`.
  */
 struct plist_doc *plist_doc_new_dict(void);
+struct plist_doc *plist_doc_new_array(void);
 struct plist_node *plist_new_dict(void);
 struct plist_node *plist_new_array(void);
 /* NULL also where the text is not what XML can carry. */

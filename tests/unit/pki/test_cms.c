@@ -204,6 +204,56 @@ static void the_fingerprint_is_sha_1(void **state)
 	assert_memory_equal(digest, wanted, SHA1_BYTES);
 }
 
+static void assert_opens(const struct forged *reader, struct slice der, struct slice wanted)
+{
+	const unsigned char *at = der.ptr;
+	AUTO(ossl_cms_free) CMS_ContentInfo *cms = d2i_CMS_ContentInfo(NULL, &at, (long)der.len);
+	AUTO(ossl_bio_free) BIO *plain = BIO_new(BIO_s_mem());
+	char *bytes;
+	long len;
+
+	assert_non_null(cms);
+	assert_int_equal(at - der.ptr, der.len);
+	assert_int_equal(CMS_decrypt(cms, reader->key, reader->cert, NULL, plain, CMS_BINARY), 1);
+	len = BIO_get_mem_data(plain, &bytes);
+	assert_true(slice_is_equal(slice_of(bytes, (size_t)len), wanted));
+}
+
+static void what_is_sealed_opens_by_the_key_of_the_certificate(void **state)
+{
+	struct forged *const readers[] = {leaf, rsa_leaf};
+	const struct slice content = SLICE_LITERAL("line\nzero \0 end\r\n");
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(readers); i++) {
+		AUTO(buf_fini) struct buf der;
+		struct err err = {.rc = RC_OK};
+
+		buf_init(&der, BOUND);
+		if (cms_encrypt(forged_der(readers[i]), content, &der, &err) != RC_OK)
+			fail_msg("%s", err.text);
+		assert_null(memmem(der.ptr, der.len, "zero", 4));
+		assert_opens(readers[i], buf_slice(&der), content);
+		assert_int_equal(ERR_peek_error(), 0);
+	}
+}
+
+static void nothing_is_sealed_to_what_cannot_open_it(void **state)
+{
+	AUTO(ossl_key_free) EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	struct forged *signs_only = make("signs only", root, key, false);
+	AUTO(buf_fini) struct buf der;
+	struct err err = {.rc = RC_OK};
+
+	(void)state;
+	buf_init(&der, BOUND);
+	assert_int_equal(cms_encrypt(forged_der(signs_only), SLICE_LITERAL("a"), &der, &err),
+		RC_UNSUPPORTED);
+	assert_int_equal(cms_encrypt(SLICE_LITERAL("none"), SLICE_LITERAL("a"), &der, &err), RC_INVALID);
+	assert_int_equal(der.len, 0);
+	forged_free(&signs_only);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +263,8 @@ int main(void)
 		cmocka_unit_test(a_chain_has_a_bound),
 		cmocka_unit_test(a_buffer_that_is_too_small_is_said_so),
 		cmocka_unit_test(the_fingerprint_is_sha_1),
+		cmocka_unit_test(what_is_sealed_opens_by_the_key_of_the_certificate),
+		cmocka_unit_test(nothing_is_sealed_to_what_cannot_open_it),
 	};
 
 	return cmocka_run_group_tests(tests, make_certs, free_certs);

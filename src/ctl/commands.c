@@ -27,6 +27,7 @@ static const struct option challenge_options[] = {{"--device", true}, {"--serial
 	{"--expires", true}};
 static const struct option profile_options[] = {{"--out", true}, {"--device", true},
 	{"--serial", true}, {"--expires", true}};
+static const struct option apple_ca_options[] = {{"--fingerprint", true}};
 static const struct option push_options[] = {{"--all", false}, {"--filter", true},
 	{"--urgent", false}};
 static const struct option token_options[] = {{"--role", true}, {"--expires", true}};
@@ -105,6 +106,14 @@ static const struct command table[] = {
 	{"ca", "list", "", "the trusted device CAs", NULL, 0, WORDS(0, 0), .run = cmd_ca_list},
 	{"ca", "remove", "SHA256", "trust a device CA no more", NULL, 0, WORDS(1, 1),
 		.run = cmd_ca_remove},
+	{"apple-ca", "import", "FILE [--fingerprint SHA256]...",
+		"know Apple's devices by the certificates of a file (PEM, or one in DER); asks about what is not "
+		"known as Apple's",
+		OPTIONS(apple_ca_options), WORDS(1, 1), .run = cmd_apple_ca_import},
+	{"apple-ca", "list", "", "the imported certificates of Apple's", NULL, 0, WORDS(0, 0),
+		.run = cmd_apple_ca_list},
+	{"apple-ca", "remove", "SHA256", "forget an imported certificate of Apple's", NULL, 0, WORDS(1, 1),
+		.run = cmd_apple_ca_remove},
 	{"token", "add", "NAME --role viewer|operator|admin [--expires TIME]",
 		"make an API token; it is shown once. TIME: 12h, 90d, 26w, or 2027-01-31T12:00:00Z",
 		OPTIONS(token_options), WORDS(1, 1), .run = cmd_token_add},

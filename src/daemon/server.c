@@ -304,6 +304,21 @@ static void stop_device(struct server *server)
 	device_free(&server->device);
 }
 
+static enum rc read_apple(struct server *server, struct err *err)
+{
+	AUTO(apple_chain_unref) struct apple_chain *chain = NULL;
+	struct txn *txn = NULL;
+	enum rc rc = store_read_begin(server->store, &txn, err);
+
+	if (rc != RC_OK)
+		return rc;
+	rc = enroll_read_apple(txn, &chain, err);
+	store_read_end(server->store, &txn);
+	if (rc == RC_OK)
+		enroll_set_apple(server->enroll, &chain);
+	return rc;
+}
+
 static enum rc start_enroll(struct server *server, struct err *err)
 {
 	struct enroll_settings settings;
@@ -320,7 +335,7 @@ static enum rc start_enroll(struct server *server, struct err *err)
 	if (rc == RC_OK)
 		rc = enroll_new(&params, &server->enroll, err);
 	explicit_bzero(&settings, sizeof(settings));
-	return rc;
+	return rc == RC_OK ? read_apple(server, err) : rc;
 }
 
 static void stop_enroll(struct server *server)

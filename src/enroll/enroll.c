@@ -54,6 +54,8 @@ enum rc enroll_new(const struct enroll_params *params, struct enroll **enroll_r,
 	if (enroll->refused_lines == NULL)
 		return err_set(err, RC_NO_MEMORY, "enrolling");
 	rc = cert_read_facts(authority_cert_der(params->device_ca), &enroll->ca, err);
+	if (rc == RC_OK)
+		rc = apple_chain_new(NULL, 0, &enroll->apple, err);
 	if (rc != RC_OK)
 		return rc;
 	*enroll_r = enroll;
@@ -178,6 +180,7 @@ void enroll_free(struct enroll **enroll)
 	log_limit_free(&(*enroll)->refused_lines);
 	(void)pthread_rwlock_destroy(&(*enroll)->lock);
 	cms_signer_free(&(*enroll)->profile_signer);
+	apple_chain_unref(&(*enroll)->apple);
 	settings_wipe(&(*enroll)->settings);
 	free(*enroll);
 	*enroll = NULL;

@@ -24,9 +24,10 @@ struct enroll {
 	struct cert_facts ca;
 	char hostname[ENROLL_HOSTNAME_BYTES];
 	atomic_uint port;      /* 0: that of https */
-	pthread_rwlock_t lock; /* settings, profile_signer */
+	pthread_rwlock_t lock; /* settings, profile_signer, apple */
 	struct enroll_settings settings;
 	struct cms_signer *profile_signer; /* NULL: none yet */
+	struct apple_chain *apple;         /* exchanged, and counted by who uses it */
 	struct log_limit *refused_lines;   /* one slot a scep_refusal */
 	atomic_uint_fast64_t scep_issued, scep_repeated, scep_refused;
 };
@@ -34,6 +35,9 @@ struct enroll {
 /* A copy, which holds a secret: settings_wipe() it. */
 struct enroll_settings enroll_settings(struct enroll *enroll);
 void settings_wipe(struct enroll_settings *settings);
+
+/* The certificates of Apple's as they are now; apple_chain_unref() it. */
+struct apple_chain *enroll_apple(struct enroll *enroll);
 
 /* 503 with Retry-After; the fault goes to the log alone. */
 void enroll_fail(struct http_request *request, const struct err *err);

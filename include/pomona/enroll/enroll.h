@@ -12,6 +12,7 @@
 #include "pomona/base/err.h"
 #include "pomona/enroll/profile.h"
 #include "pomona/http/http.h"
+#include "pomona/pki/apple_chain.h"
 #include "pomona/pki/authority.h"
 #include "pomona/pki/cms.h"
 #include "pomona/pki/scep.h"
@@ -57,6 +58,11 @@ const struct http_route *enroll_routes(size_t *count_r);
 void enroll_set_settings(struct enroll *enroll, const struct enroll_settings *settings);
 /* Takes the signer of profiles, whose certificate is the one that devices see when they connect. */
 void enroll_set_profile_signer(struct enroll *enroll, struct cms_signer **signer);
+
+/* Takes what Apple's devices are known by; until then nothing is imported. */
+void enroll_set_apple(struct enroll *enroll, struct apple_chain **chain);
+/* What is imported in this transaction. */
+enum rc enroll_read_apple(struct txn *txn, struct apple_chain **chain_r, struct err *err) MUST_USE;
 
 /* The port that devices connect to; 0, as at first: that of https. */
 void enroll_set_port(struct enroll *enroll, unsigned port);

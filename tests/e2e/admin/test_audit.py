@@ -6,6 +6,7 @@ import socket
 import pytest
 import yaml
 
+from harness.apple import AppleChain
 from harness.authority import Authority, make_csr
 from harness.device import TOPIC
 from harness.pushcert import PushCert
@@ -84,6 +85,10 @@ def test_every_route_that_changes_something_is_in_the_audit_with_its_author(audi
     trusted = Authority("Another CA")
     auditor.call("post", "/cas", "add_ca", {"pem": trusted.certificate_pem().decode()})
     auditor.call("delete", "/cas/{sha256}", "remove_ca", sha256=trusted.sha256)
+    apple = AppleChain()
+    auditor.call("post", "/apple-cas", "import_apple_ca", {
+        "pem": apple.root.certificate_pem().decode(), "fingerprints": [apple.root.sha256]})
+    auditor.call("delete", "/apple-cas/{sha256}", "remove_apple_ca", sha256=apple.root.sha256)
     keys(auditor)
     for method, route in READING:
         reply = auditor.server.api(method.upper(), V1 + route, token=auditor.token)

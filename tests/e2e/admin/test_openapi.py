@@ -111,7 +111,7 @@ def test_each_route_answers_as_the_document_says(server, make_device):
     uuid = check(server, "POST", v1 + "/commands", {"ids": [udid, "nobody"], "command": {"RequestType": "ProfileList"}})["uuid"]
     device.answer(device.poll(), "Error", ErrorChain=[{"ErrorCode": 1, "ErrorDomain": "d", "LocalizedDescription": "t"}])
     for path in ("/healthz", "/readyz", v1 + "/status", v1 + "/devices", v1 + "/refusals", v1 + "/tokens",
-                 v1 + "/identities", v1 + "/cas", v1 + "/alarms", v1 + "/backup", v1 + "/integrity"):
+                 v1 + "/identities", v1 + "/cas", v1 + "/apple-cas", v1 + "/alarms", v1 + "/backup", v1 + "/integrity"):
         check(server, "GET", path)
     check(server, "GET", v1 + "/devices/{id}", id=udid)
     check(server, "GET", v1 + "/devices/{id}/commands", id=udid)

@@ -24,6 +24,7 @@ post /commands/{uuid}/cancel, get /commands/{uuid}/results/{id}, get /commands/{
 post /pushcerts/test, delete /alarms/{kind}/{subject}"""
 ADMIN = """delete /devices/{id}, post /devices/{id}/forget, get /tokens, post /tokens, delete /tokens/{name},
 post /identities, post /enroll/challenges, post /enroll/profiles, post /identities/{sha256}/revoke, post /cas, delete /cas/{sha256}, put /pushcerts,
+post /apple-cas, delete /apple-cas/{sha256},
 delete /pushcerts/{topic}, post /keys/count, post /keys/rotate, post /keys/prune, get /backup, get /integrity"""
 
 
@@ -101,7 +102,7 @@ def test_a_viewer_sees_the_fleet_and_none_of_its_secrets(server, make_device):
     uuid = server.enqueue([device.udid], {"RequestType": "DeviceLock", "PIN": "918273"})["uuid"]
     device.answer(device.poll(), Secret="vault-4711")
     paths = ["/devices", f"/devices/{device.udid}", f"/devices/{device.udid}/commands", f"/commands/{uuid}",
-             f"/commands/{uuid}/results", "/status", "/identities", "/cas", "/pushcerts", "/alarms", "/refusals"]
+             f"/commands/{uuid}/results", "/status", "/identities", "/cas", "/apple-cas", "/pushcerts", "/alarms", "/refusals"]
     for path in paths:
         reply = server.api("GET", "/api/v1" + path, token=viewer)
         assert reply.status == 200, reply

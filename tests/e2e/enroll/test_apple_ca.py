@@ -48,7 +48,7 @@ def test_what_is_named_by_its_fingerprint_is_imported_and_stays(server, apple, p
     server.stop()
     server.start()
     assert imported(server) == apple.fingerprints()
-    assert server.get(PATH)["apple_cas"][0]["imported_by"] == "unix"
+    assert server.get(PATH)["apple_cas"][0]["imported_by"].startswith("unix")
     server.ctl("apple-ca", "remove", apple.root.sha256)
     assert imported(server) == apple.fingerprints()[:2]
     assert server.ctl("apple-ca", "remove", apple.root.sha256, check=False).returncode == 1

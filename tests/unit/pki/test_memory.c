@@ -13,6 +13,7 @@
 
 #include "forge.h"
 #include "internal.h"
+#include "pomona/pki/apple_chain.h"
 #include "pomona/pki/authority.h"
 #include "pomona/base/codec.h"
 #include "pomona/pki/cert_header.h"
@@ -398,6 +399,67 @@ static void short_memory_lets_no_scep_request_be_half_read_or_half_answered(void
 	authority_free(&scep_ca);
 }
 
+static struct buf device_message;
+static struct apple_chain *apple;
+
+static void make_device_message(const struct forged *signer)
+{
+	BIO *bio = BIO_new_mem_buf("body", 4);
+	CMS_ContentInfo *cms = CMS_sign(signer->cert, signer->key, NULL, bio, CMS_BINARY);
+	unsigned char *der = NULL;
+	int len = i2d_CMS_ContentInfo(cms, &der);
+
+	assert_true(len > 0);
+	buf_clear(&device_message);
+	buf_append(&device_message, slice_of(der, (size_t)len));
+	OPENSSL_free(der);
+	CMS_ContentInfo_free(cms);
+	BIO_free(bio);
+}
+
+static bool open_device_message(void)
+{
+	AUTO(device_cms_free) struct device_cms *cms = NULL;
+	struct err err;
+
+	return apple_chain_open(apple, buf_slice(&device_message), &cms, &err) == APPLE_GOOD &&
+		slice_is_str(device_cms_content(cms), "body");
+}
+
+static bool open_foreign_message(void)
+{
+	assert_false(open_device_message());
+	return true;
+}
+
+static bool import_ca(void)
+{
+	AUTO(apple_chain_unref) struct apple_chain *chain = NULL;
+	const struct slice der = forged_der(ca);
+	struct err err;
+	enum rc rc = apple_chain_new(&der, 1, &chain, &err);
+
+	assert_int_equal(rc == RC_OK, chain != NULL);
+	return rc == RC_OK;
+}
+
+static void short_memory_makes_nobody_a_device_of_apples(void **state)
+{
+	const struct slice der = forged_der(ca);
+	struct err err;
+
+	(void)state;
+	buf_init(&device_message, BOUND);
+	assert_int_equal(apple_chain_new(&der, 1, &apple, &err), RC_OK);
+	make_device_message(good);
+	assert_true(fail_each(open_device_message) > 10);
+	make_device_message(foreign);
+	assert_true(fail_each(open_foreign_message) > 10);
+	assert_true(fail_each(import_ca) > 10);
+	apple_chain_unref(&apple);
+	buf_fini(&device_message);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,6 +470,7 @@ int main(void)
 		cmocka_unit_test(short_memory_never_makes_a_wrong_signature_good),
 		cmocka_unit_test(short_memory_reads_a_header_whole_or_not_at_all),
 		cmocka_unit_test(short_memory_lets_no_scep_request_be_half_read_or_half_answered),
+		cmocka_unit_test(short_memory_makes_nobody_a_device_of_apples),
 	};
 
 	/* Refused once OpenSSL has allocated anything. */

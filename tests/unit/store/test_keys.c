@@ -197,7 +197,7 @@ static struct store_keys_status settle(struct fixture *f)
 
 /* Blobs that are meant to be read by whoever has the database, besides digests, whose names say so. */
 static const char *const clear[] = {"identity.chained_under", "certificate.der", "anchor.der",
-	"enrollment.push_token", "api_token.hash", "push_cert.cert_pem"};
+	"apple_anchor.der", "enrollment.push_token", "api_token.hash", "push_cert.cert_pem"};
 
 static bool is_in_list(const char *name)
 {

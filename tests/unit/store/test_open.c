@@ -92,15 +92,19 @@ static void test_a_second_open_is_refused_and_told_by_whom(void **state)
 static void test_a_newer_schema_is_refused_with_advice_and_left_alone(void **state)
 {
 	struct fixture *f = *state;
+	char text[96];
 	struct err err;
 
 	fixture_open(f);
 	fixture_close(f);
-	tamper(f, "PRAGMA user_version = 9");
+	(void)snprintf(text, sizeof(text), "PRAGMA user_version = %d", STORE_SCHEMA_VERSION + 1);
+	tamper(f, text);
 	assert_rc(fixture_try_open(f, &err), RC_UNSUPPORTED, &err);
-	assert_non_null(strstr(err.text, "newer pomonad (schema 9, this one knows 8)"));
+	(void)snprintf(text, sizeof(text), "newer pomonad (schema %d, this one knows %d)",
+		STORE_SCHEMA_VERSION + 1, STORE_SCHEMA_VERSION);
+	assert_non_null(strstr(err.text, text));
 	assert_non_null(strstr(err.text, "install that version or restore a backup"));
-	assert_int_equal(look(f, "PRAGMA user_version"), 9);
+	assert_int_equal(look(f, "PRAGMA user_version"), STORE_SCHEMA_VERSION + 1);
 }
 
 static void test_a_database_of_another_program_is_refused_and_left_alone(void **state)

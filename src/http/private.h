@@ -26,7 +26,7 @@ enum {
 	REFUSED_BODY_BYTES = 65536, /* a body that nobody wants is read so far, to keep the connection */
 	POOL_MORE_BYTES = 8192,     /* of a pool, beside the head: its table, the reply's head */
 	BACKLOG = 4096,
-	REFUSALS_MAX = 16, /* in a row on a TLS connection that has a device, which then ends */
+	REFUSALS_MAX = 16, /* in a row, then a device's connection ends; a stranger's at the first */
 };
 
 enum request_phase {

@@ -169,16 +169,19 @@ static bool add_header(const struct http_request *request, struct MHD_Response *
 
 /*
  * Who is refused pays for a new handshake, which has a rate and waits for its turn: a request has neither. A device
- * that was accepted before is never refused so often in a row. A proxy speaks for many.
+ * that was accepted may ask for what is not there, but not without end. A proxy speaks for many.
  */
 static bool is_refused_for_good(struct connection *connection, unsigned status)
 {
-	bool is_refusal = status == MHD_HTTP_BAD_REQUEST || status == MHD_HTTP_FORBIDDEN ||
-		status == MHD_HTTP_NOT_FOUND || status == MHD_HTTP_METHOD_NOT_ALLOWED;
+	bool is_refusal = status == MHD_HTTP_FORBIDDEN || status == MHD_HTTP_NOT_FOUND ||
+		status == MHD_HTTP_METHOD_NOT_ALLOWED;
 
 	connection->refusals = is_refusal ? connection->refusals + 1 : 0;
-	return connection->listener->tls != NULL && !connection->is_from_proxy &&
-		connection->refusals >= (connection->is_accepted ? REFUSALS_MAX : 1);
+	if (connection->listener->gate == NULL || connection->is_from_proxy)
+		return false;
+	if (connection->is_accepted)
+		return connection->refusals >= REFUSALS_MAX;
+	return is_refusal || status == MHD_HTTP_BAD_REQUEST;
 }
 
 static bool add_headers(struct http_request *request, struct MHD_Response *response)

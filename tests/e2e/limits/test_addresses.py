@@ -118,6 +118,27 @@ def test_a_flood_leaves_other_addresses_their_share(make_server):
             attacker.stdin.close()
 
 
+def test_a_flood_from_everywhere_does_not_shut_out_the_address_of_a_device(make_server, authority):
+    """From more addresses than there are shares: a newcomer has none, and where a device is known it comes in."""
+    rate = 20
+    server = make_server({"device.handshakes_per_s": rate}).start()
+    server.trust(authority)
+    device = Device(server, authority.issue("device")).enroll()
+    device.poll()
+    device.close()
+    words = ["flood-broken", server.device_port, 100, 128, 500]  # of 127.0.0.2 to 127.0.0.101
+    with subprocess.Popen([BIN / "bench-attack", *map(str, words)], stdin=subprocess.PIPE,
+                          stdout=subprocess.DEVNULL) as attacker:
+        try:
+            wait_until(lambda: turned_away(server)["handshakes_per_s"] > 10 * rate, "more to come than may")
+            assert not is_let_in(server, "127.0.1.1"), "a stranger among a hundred"
+            for _ in range(rate // 4):
+                assert device.poll() is None
+                device.close()
+        finally:
+            attacker.stdin.close()
+
+
 def enrolls(device):
     try:
         device.enroll()

@@ -94,9 +94,11 @@ def test_a_head_that_comes_byte_by_byte_is_cut_off(strict, authority, start, rea
 
 def test_a_next_request_line_that_comes_byte_by_byte_is_cut_off(strict, authority):
     before = turned_away(strict)
-    with RawConnection(strict, authority.issue("device")) as raw:
-        raw.send(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert raw.status() == 404
+    device = Device(strict, authority.issue("device")).enroll()
+    idle = plistlib.dumps({"Status": "Idle", "UDID": device.udid})
+    with RawConnection(strict, device.identity) as raw:
+        raw.send(head("/mdm", COMMAND, f"Content-Length: {len(idle)}") + idle)
+        assert raw.status() == 200
         raw.send(b"PUT /")
         assert is_cut_off(raw.sock, [b"x"] * PIECES)
     see_counted(strict, "header_timeout", before)

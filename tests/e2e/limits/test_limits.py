@@ -230,5 +230,6 @@ def test_unknown_routes_and_methods_say_so(small):
     with RawConnection(small) as raw:
         raw.send(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert raw.status() == 404
+    with RawConnection(small) as raw:
         raw.send(b"GET /mdm HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert raw.status() == 405

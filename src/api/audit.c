@@ -3,8 +3,6 @@
 
 #include "private.h"
 
-enum { TARGETS_BYTES_MAX = 4096 };
-
 void api_call_audit_slice(const struct call *call, const char *what, struct slice id)
 {
 	log_audit("admin_change", LOG_STR("who", call->who), LOG_STR("what", what), LOG_SLICE("id", id),
@@ -25,6 +23,20 @@ void api_call_audit_detail(const struct call *call, const char *what, const char
 		LOG_STR("peer", http_request_peer(call->request)));
 }
 
+/* Whole ids, as many as a value of the log has room for; "..." says that there are more. */
+static bool add_name(struct buf *out, struct slice id, size_t named)
+{
+	static const struct slice more = SLICE_LITERAL("...");
+	const size_t space = named > 0 ? 1 : 0;
+	const bool has_room =
+		named < AUDIT_TARGETS_MAX && out->len + space + id.len + 1 + more.len <= LOG_VALUE_BYTES;
+
+	if (space > 0)
+		buf_append_byte(out, ' ');
+	buf_append(out, has_room ? id : more);
+	return has_room;
+}
+
 static void write_names(const struct audit_targets *targets, struct buf *out)
 {
 	const size_t count = targets->ids != NULL ? json_count(targets->ids) : 0;
@@ -32,15 +44,11 @@ static void write_names(const struct audit_targets *targets, struct buf *out)
 
 	if (targets->ids == NULL)
 		buf_append_str(out, "all");
-	for (size_t i = 0; i < count && named <= AUDIT_TARGETS_MAX; i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (targets->repeated[i] || targets->outcomes[i] != targets->outcome)
 			continue;
-		if (named > 0)
-			buf_append_byte(out, ' ');
-		if (named < AUDIT_TARGETS_MAX)
-			buf_append(out, json_string(json_at(targets->ids, i)));
-		else
-			buf_append_str(out, "...");
+		if (!add_name(out, json_string(json_at(targets->ids, i)), named))
+			return;
 		named++;
 	}
 }
@@ -50,7 +58,7 @@ void api_call_audit_targets(const struct call *call, const char *what, struct sl
 {
 	struct buf names;
 
-	buf_init(&names, TARGETS_BYTES_MAX);
+	buf_init(&names, LOG_VALUE_BYTES);
 	write_names(targets, &names);
 	log_audit("admin_change", LOG_STR("who", call->who), LOG_STR("what", what), LOG_SLICE("id", id),
 		LOG_SLICE("request_type", targets->request_type), LOG_INT("count", targets->count),

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { READ_STEP_BYTES = 16384 };
+enum { READ_STEP_BYTES = 16384, MAKE_NEW = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC };
 
 static void close_fd(int *fd)
 {
@@ -57,14 +57,22 @@ static enum rc write_all(int fd, struct slice content, const char *path, struct 
 	return RC_OK;
 }
 
+int file_open_folder(const char *path)
+{
+	char copy[PATH_MAX];
+
+	if ((size_t)snprintf(copy, sizeof(copy), "%s", path) >= sizeof(copy)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 /* A new name is durable only when its folder is. */
 static enum rc sync_folder(const char *path, struct err *err)
 {
-	char copy[PATH_MAX];
-	AUTO(close_fd) int fd = -1;
+	AUTO(close_fd) int fd = file_open_folder(path);
 
-	(void)snprintf(copy, sizeof(copy), "%s", path);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fsync(fd) != 0)
 		return err_set_errno(err, errno, "%s: its folder cannot be synced", path);
 	return RC_OK;
@@ -72,7 +80,7 @@ static enum rc sync_folder(const char *path, struct err *err)
 
 enum rc file_create(const char *path, struct slice content, mode_t mode, struct err *err)
 {
-	AUTO(close_fd) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	AUTO(close_fd) int fd = open(path, MAKE_NEW, mode);
 	enum rc rc;
 
 	if (fd < 0 && errno == EEXIST)
@@ -106,44 +114,78 @@ enum rc file_replace(const char *path, struct slice content, mode_t mode, struct
 	return sync_folder(path, err);
 }
 
-static enum rc write_like(const char *path, const struct stat *like, struct slice content,
-	struct err *err)
+/* Of "<path>.new", which is `name` in the folder. It is its owner's before it holds anything. */
+static enum rc write_like(int folder, const char *name, const struct stat *like,
+	struct slice content, const char *path, struct err *err)
 {
-	AUTO(close_fd) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+	AUTO(close_fd) int fd = openat(folder, name, MAKE_NEW, S_IRUSR | S_IWUSR);
 	struct stat made;
 
 	if (fd < 0 && (errno == EACCES || errno == EPERM || errno == EROFS))
-		return err_set(err, RC_DENIED, "%s: cannot be made: %s", path, strerrordesc_np(errno));
+		return err_set(err, RC_DENIED, "%s.new: cannot be made: %s", path, strerrordesc_np(errno));
 	if (fd < 0)
-		return err_set_errno(err, errno, "%s: cannot be made", path);
+		return err_set_errno(err, errno, "%s.new: cannot be made", path);
 	if (fstat(fd, &made) != 0 ||
 		((made.st_uid != like->st_uid || made.st_gid != like->st_gid) &&
 			fchown(fd, like->st_uid, like->st_gid) != 0) ||
 		fchmod(fd, like->st_mode & 07777) != 0)
-		return err_set_errno(err, errno, "%s: cannot be given owner and mode", path);
+		return err_set_errno(err, errno, "%s.new: cannot be given owner and mode", path);
 	return write_all(fd, content, path, err);
+}
+
+/*
+ * With the owner, group and mode of `like`. By the open folder and nothing but descriptors: who may change names on
+ * the way there, or in it, does not have root write, or give away, anything else.
+ */
+static enum rc replace_like(int folder, const char *path, const struct stat *like,
+	struct slice content, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash == NULL ? path : slash + 1;
+	char beside[NAME_MAX + 1];
+	enum rc rc;
+
+	if ((size_t)snprintf(beside, sizeof(beside), "%s.new", name) >= sizeof(beside))
+		return err_set(err, RC_LIMIT, "%s: path too long", path);
+	(void)unlinkat(folder, beside, 0); /* left over from a crash */
+	rc = write_like(folder, beside, like, content, path, err);
+	if (rc == RC_OK && renameat(folder, beside, folder, name) != 0)
+		rc = err_set_errno(err, errno, "%s: cannot be replaced", path);
+	if (rc != RC_OK)
+		(void)unlinkat(folder, beside, 0);
+	else if (fsync(folder) != 0)
+		rc = err_set_errno(err, errno, "%s: its folder cannot be synced", path);
+	return rc;
 }
 
 enum rc file_rewrite(const char *path, struct slice content, struct err *err)
 {
 	char real[PATH_MAX];
-	char beside[PATH_MAX];
+	AUTO(close_fd) int folder = -1;
 	struct stat like;
-	enum rc rc;
 
 	if (realpath(path, real) == NULL || /* a link stays one */
 		stat(real, &like) != 0)
 		return err_set_errno(err, errno, "%s: cannot be looked at", path);
-	if ((size_t)snprintf(beside, sizeof(beside), "%s.new", real) >= sizeof(beside))
-		return err_set(err, RC_LIMIT, "%s: path too long", path);
-	(void)unlink(beside); /* left over from a crash */
-	rc = write_like(beside, &like, content, err);
-	if (rc == RC_OK && rename(beside, real) != 0)
-		rc = err_set_errno(err, errno, "%s: cannot be replaced", path);
-	if (rc == RC_OK)
-		return sync_folder(real, err);
-	(void)unlink(beside);
-	return rc;
+	folder = file_open_folder(real);
+	if (folder < 0)
+		return err_set_errno(err, errno, "%s: its folder cannot be opened", path);
+	return replace_like(folder, real, &like, content, err);
+}
+
+enum rc file_replace_for_folder(const char *path, struct slice content, mode_t mode,
+	struct err *err)
+{
+	AUTO(close_fd) int folder = -1;
+	struct stat like;
+
+	if (geteuid() != 0) /* which alone can give files away */
+		return file_replace(path, content, mode, err);
+	folder = file_open_folder(path);
+	if (folder < 0 || fstat(folder, &like) != 0)
+		return err_set_errno(err, errno, "%s: its folder cannot be looked at", path);
+	like.st_mode = mode;
+	return replace_like(folder, path, &like, content, err);
 }
 
 enum rc file_make_dir(const char *path, mode_t mode, struct err *err)

@@ -11,7 +11,7 @@
 #include "pomona/base/buf.h"
 #include "pomona/base/codec.h"
 
-enum { LOG_LINE_BYTES = 4096, LOG_VALUE_BYTES = 512 };
+enum { LOG_LINE_BYTES = 4096 };
 
 /* Indexed by enum log_level; the digits are syslog's priorities as sd-daemon(3) reads them. */
 static const struct {

@@ -8,13 +8,20 @@
 
 #include "pomona/base/codec.h"
 
-enum { V4_BYTES = 4, V4_BITS = 32, V6_BITS = 128, V4_AT = 12, SHOWN_BYTES_MAX = 64 };
+enum {
+	V4_BYTES = 4,
+	V4_BITS = 32,
+	V6_BITS = 128,
+	V4_AT = 12,
+	SITE_BYTES = 8,
+	SHOWN_BYTES_MAX = 64
+};
+
+static const uint8_t v4_head[V4_AT] = {[10] = 0xff, [11] = 0xff};
 
 static void map_v4(const void *v4, struct ip_address *address_r)
 {
-	memset(address_r->bytes, 0, IP_ADDRESS_BYTES);
-	address_r->bytes[10] = 0xff;
-	address_r->bytes[11] = 0xff;
+	memcpy(address_r->bytes, v4_head, V4_AT);
 	memcpy(address_r->bytes + V4_AT, v4, V4_BYTES);
 }
 
@@ -38,6 +45,27 @@ bool ip_address_parse(struct slice text, struct ip_address *address_r)
 	bool is_v4;
 
 	return parse(text, address_r, &is_v4);
+}
+
+bool ip_address_parse_peer(struct slice text, struct slice *shown_r, struct ip_address *address_r)
+{
+	size_t end;
+
+	*shown_r = text;
+	if (ip_address_parse(text, address_r))
+		return true;
+	if (slice_has_prefix(text, "[") && slice_find_byte(text, ']', &end))
+		*shown_r = slice_sub(text, 1, end - 1);
+	else if (slice_find_byte(text, ':', &end))
+		*shown_r = slice_sub(text, 0, end);
+	return ip_address_parse(*shown_r, address_r);
+}
+
+struct slice ip_address_site(const struct ip_address *address)
+{
+	bool is_v4 = memcmp(address->bytes, v4_head, V4_AT) == 0;
+
+	return slice_of(address->bytes, is_v4 ? IP_ADDRESS_BYTES : SITE_BYTES);
 }
 
 bool ip_address_of(const struct sockaddr *from, struct ip_address *address_r)

@@ -11,8 +11,8 @@ enum { CHALLENGE_BYTES_MAX = 1024, SECRET_BYTES = 32, SECRET_TEXT_BYTES = 2 * SE
 /* Which of them the client computes with, no reference says. */
 static const char *const methods[] = {"PUT", "POST", "GET", "AUTHENTICATE"};
 
-bool checkin_user_question(const struct checkin_policy *policy,
-	const struct checkin_message *message, struct checkin_question *question_r, struct arena *arena)
+bool checkin_user_question(const struct checkin_policy *policy, struct checkin_message *message,
+	struct checkin_question *question_r, struct arena *arena)
 {
 	const struct claim *claim = &message->claim;
 
@@ -32,7 +32,40 @@ bool checkin_user_question(const struct checkin_policy *policy,
 		.methods = methods,
 		.method_count = COUNT_OF(methods),
 	};
+	message->login = (struct checkin_login){
+		.is_read = true,
+		.nonce = question_r->answer.nonce,
+		.user_name = question_r->answer.username,
+	};
 	return true;
+}
+
+static bool is_of_challenge(const struct checkin_login *login, const struct user_session *session,
+	int64_t now)
+{
+	uint8_t digest[SHA256_BYTES];
+
+	sha256(login->nonce, digest);
+	return session->has_nonce && now < session->nonce_expires_at &&
+		slice_is_equal_consttime(slice_of(digest, SHA256_BYTES),
+			slice_of(session->nonce_sha256, SHA256_BYTES));
+}
+
+enum rc checkin_user_may_ask(struct txn *txn, const struct credential *credential,
+	const struct checkin_message *message, bool *may_ask_r, struct err *err)
+{
+	struct user_session session;
+	struct sender sender;
+	enum rc rc = sender_establish(txn, credential, &message->claim, &sender, err);
+
+	*may_ask_r = false;
+	if (rc != RC_OK || sender.refusal != REFUSAL_NONE || sender.standing != STANDING_PINNED ||
+		sender.device.state != ENROLLMENT_ENROLLED)
+		return rc;
+	rc = user_session_find(txn, message->claim.ext_id, &session, err);
+	if (rc == RC_OK)
+		*may_ask_r = is_of_challenge(&message->login, &session, txn_now(txn));
+	return rc == RC_NOT_FOUND ? RC_OK : rc;
 }
 
 static void make_secret(char text[static SECRET_TEXT_BYTES], uint8_t digest[static SHA256_BYTES])
@@ -89,16 +122,6 @@ static enum rc give_token(const struct visit *visit, const char *token)
 		CHALLENGE_BYTES_MAX);
 }
 
-static bool is_of_challenge(const struct visit *visit, const struct user_session *session)
-{
-	uint8_t digest[SHA256_BYTES];
-
-	sha256(visit->message->login.nonce, digest);
-	return session->has_nonce && txn_now(visit->txn) < session->nonce_expires_at &&
-		slice_is_equal_consttime(slice_of(digest, SHA256_BYTES),
-			slice_of(session->nonce_sha256, SHA256_BYTES));
-}
-
 static const char *const events[] = {
 	[USER_GOOD] = "user_logged_in",
 	[USER_WRONG] = "user_login_wrong",
@@ -128,10 +151,12 @@ static enum rc begin(const struct visit *visit)
 static enum rc take_answer(const struct visit *visit)
 {
 	const struct checkin_login *login = &visit->message->login;
+	const int64_t now = txn_now(visit->txn);
 	struct user_session session = {.has_nonce = false};
 	enum rc rc = user_session_find(visit->txn, visit->message->claim.ext_id, &session, visit->err);
 
-	if (rc == RC_NOT_FOUND || (rc == RC_OK && login->is_asked && !is_of_challenge(visit, &session))) {
+	if (rc == RC_NOT_FOUND ||
+		(rc == RC_OK && login->is_read && (!login->is_asked || !is_of_challenge(login, &session, now)))) {
 		visit->outcome->event = "user_login_stale";
 		return give_token(visit, "");
 	}
@@ -139,8 +164,8 @@ static enum rc take_answer(const struct visit *visit)
 		rc = user_session_spend(visit->txn, visit->message->claim.ext_id, visit->err);
 	if (rc != RC_OK)
 		return rc;
-	visit->outcome->event = login->is_asked ? events[login->verdict] : "user_login_garbled";
-	if (!login->is_asked || login->verdict != USER_GOOD)
+	visit->outcome->event = login->is_read ? events[login->verdict] : "user_login_garbled";
+	if (!login->is_read || login->verdict != USER_GOOD)
 		return give_token(visit, "");
 	return begin(visit);
 }

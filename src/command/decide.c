@@ -258,6 +258,5 @@ enum rc result_try_idle(struct txn *txn, const struct credential *credential,
 		return RC_OK;
 	outcome->channel_id = sender.channel.id;
 	outcome->contact = OUTCOME_CONTACT_DRAINED;
-	*is_answered_r = true;
 	return RC_OK;
 }

@@ -56,7 +56,7 @@ enum rc setup_queue(struct txn *txn, int64_t enrollment_id, enum enrollment_kind
 {
 	AUTO(arena_free) struct arena *arena = NULL;
 	const char *request_type = setup_command_of(kind);
-	struct command_row row = {.priority = COMMAND_PRIORITY_LAST};
+	struct command_row row;
 	struct queue_item item;
 	int64_t queued_at;
 	enum rc rc = queue_last(txn, enrollment_id, &item, &queued_at, err);

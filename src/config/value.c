@@ -108,6 +108,7 @@ _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "set_choice() stores 
 _Static_assert(sizeof(enum config_unknown_device) == sizeof(unsigned), "as above");
 _Static_assert(sizeof(enum config_user_authenticate) == sizeof(unsigned), "as above");
 _Static_assert(sizeof(enum config_switch) == sizeof(unsigned), "as above");
+_Static_assert(sizeof(enum config_yes_no) == sizeof(unsigned), "as above");
 _Static_assert(sizeof(enum config_role) == sizeof(unsigned), "as above");
 _Static_assert(sizeof(enum config_push_priority) == sizeof(unsigned), "as above");
 

@@ -120,6 +120,8 @@ int cmd_key_new(struct ctl *ctl, const struct args *args)
 	const char *path = args->words[0];
 	struct err err = {.rc = RC_OK};
 
+	if (ctl->url != NULL || ctl->socket != NULL)
+		return ctl_usage(ctl, "key new works on a file, and asks no server");
 	if (keyring_file_add(path, &keyring, &err) != RC_OK)
 		return ctl_fail(ctl, CTL_REFUSED, "%s", err.text);
 	if (ctl->is_json) {

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ctl.h"
+#include "pomona/base/file.h"
 #include "pomona/config/config.h"
 #include "pomona/identity/user_file.h"
-
-enum { LOCK_MODE = 0600 };
 
 /* The user file of the conf, read and, for a change, locked against another one. */
 struct editing {
@@ -40,28 +35,31 @@ static int fail(const struct editing *editing, int status, const struct err *err
 	return ctl_fail(editing->ctl, status, "%s", err->text);
 }
 
-/* Beside the file, which is replaced by another each time. */
+/* The folder's, since the file is replaced by another each time. */
 static int take_lock(struct editing *editing)
 {
-	char path[PATH_MAX];
 	const struct ctl *ctl = editing->ctl;
+	const char *path = editing->config->users.file;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s.lock", editing->config->users.file) >= sizeof(path))
-		return ctl_fail(ctl, EX_NOINPUT, "[users] file: the path is too long");
-	editing->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, LOCK_MODE);
+	editing->lock = file_open_folder(path);
 	if (editing->lock < 0)
-		return ctl_fail(ctl, EX_CANTCREAT, "%s: %s", path, strerrordesc_np(errno));
-	if (flock(editing->lock, LOCK_EX | LOCK_NB) != 0)
+		return ctl_fail(ctl, EX_CANTCREAT, "the folder of %s: %s", path, strerrordesc_np(errno));
+	if (flock(editing->lock, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno == EWOULDBLOCK)
 		return ctl_fail(ctl, CTL_REFUSED, "%s: another pomonactl changes the users; try again", path);
-	return 0;
+	return ctl_fail(ctl, EX_OSERR, "the folder of %s: %s", path, strerrordesc_np(errno));
 }
 
 static int begin(struct editing *editing, bool is_change)
 {
 	struct err err = {0};
 	int status = 0;
-	enum rc rc = config_load(editing->ctl->conf, &editing->config, NULL, &err);
+	enum rc rc;
 
+	if (editing->ctl->url != NULL || editing->ctl->socket != NULL)
+		return ctl_usage(editing->ctl, "user works on the user file of the conf, which -c FILE names");
+	rc = config_load(editing->ctl->conf, &editing->config, NULL, &err);
 	if (rc != RC_OK)
 		return fail(editing, EX_NOINPUT, &err);
 	if (is_change)
@@ -78,29 +76,13 @@ static int begin(struct editing *editing, bool is_change)
 	return fail(editing, rc == RC_INVALID || rc == RC_LIMIT ? EX_DATAERR : EX_NOINPUT, &err);
 }
 
-/* What root writes must be the server's, whose folder it is. */
-static int give_to_server(const struct editing *editing)
-{
-	char folder[PATH_MAX];
-	struct stat st;
-
-	(void)snprintf(folder, sizeof(folder), "%s", editing->config->users.file);
-	if (geteuid() != 0 || stat(dirname(folder), &st) != 0)
-		return 0;
-	if (chown(editing->config->users.file, st.st_uid, st.st_gid) != 0 ||
-		fchown(editing->lock, st.st_uid, st.st_gid) != 0)
-		return ctl_fail(editing->ctl, EX_CANTCREAT, "%s: cannot be given to the server's user: %s",
-			editing->config->users.file, strerrordesc_np(errno));
-	return 0;
-}
-
 static int save(const struct editing *editing)
 {
 	struct err err = {0};
 
 	if (user_file_save(editing->file, editing->config->users.file, &err) != RC_OK)
 		return fail(editing, EX_CANTCREAT, &err);
-	return give_to_server(editing);
+	return 0;
 }
 
 static int take_password(const struct ctl *ctl, const struct args *args, struct buf *password)

@@ -25,12 +25,15 @@ struct doctor {
 	struct config *config;    /* owned; NULL: it cannot be read, or the server is elsewhere */
 	struct finding *findings; /* owned */
 	size_t count;
+	size_t left_out;          /* past FINDINGS_MAX */
+	enum finding_level worst; /* of those too */
 };
 
-/* The advice of one that is well is left out. Past FINDINGS_MAX they are dropped. */
+/* The advice of one that is well is left out. Past FINDINGS_MAX they are only counted and weighed. */
 void doctor_find(struct doctor *doctor, enum finding_level level, const char *what,
 	const char *advice, const char *format, ...) PRINTF_LIKE(5, 6);
-enum finding_level doctor_worst(const struct doctor *doctor);
+/* On ctl->out, in the form that is asked for. */
+void doctor_print(const struct doctor *doctor);
 /* How long a certificate still lasts. */
 void doctor_find_end(struct doctor *doctor, const char *what, const char *subject,
 	int64_t not_after, const char *advice);

@@ -14,7 +14,8 @@
 struct users_file {
 	struct user_directory *directory; /* borrowed */
 	const char *path;                 /* borrowed */
-	struct stat read;                 /* as it was when it was read; st_ino 0: it was not there */
+	struct stat read; /* as it was when it was looked at last; st_ino 0: it was not there */
+	bool is_to_read;  /* it could not be read then, which may pass without a change of it */
 };
 
 /* Reads it; a file that is not there has nobody in it. On a fault those who were known stay. */

@@ -88,6 +88,7 @@ struct message {
 	bool is_read; /* one of the two below is filled */
 	struct checkin_message checkin;
 	struct result result;
+	char client[HTTP_ADDRESS_BYTES];   /* who asks, where there is a question */
 	struct checkin_question *question; /* of a user's login; NULL: nothing is asked */
 	struct outcome outcome;
 };

@@ -246,12 +246,8 @@ static void user_was_asked(struct user_query *query)
 {
 	struct message *message = query->ctx;
 
-	message->checkin.login = (struct checkin_login){
-		.is_asked = true,
-		.verdict = query->verdict,
-		.nonce = message->question->answer.nonce,
-		.user_name = message->question->answer.username,
-	};
+	message->checkin.login.is_asked = true;
+	message->checkin.login.verdict = query->verdict;
 	submit(message);
 }
 
@@ -265,26 +261,46 @@ static void hand_on(struct message *message)
 		submit(message);
 		return;
 	}
-	message->question->query.address = slice_of_str(http_request_peer(message->request));
+	(void)http_request_client(message->request, message->client);
+	message->question->query.address = slice_of_str(message->client);
 	message->question->query.done = user_was_asked;
 	message->question->query.ctx = message;
 	user_check_digest(device->users, &message->question->query);
+}
+
+static enum rc may_ask(struct message *message, bool *may_ask_r, struct err *err)
+{
+	struct store *store = message->device->store;
+	struct txn *txn = NULL;
+	enum rc rc = store_read_begin(store, &txn, err);
+
+	if (rc != RC_OK)
+		return rc;
+	rc =
+		checkin_user_may_ask(txn, &message->shown.held->credential, &message->checkin, may_ask_r, err);
+	store_read_end(store, &txn);
+	return rc;
 }
 
 /* The answer of a user's login is judged by the user directory, before the transaction. */
 static enum rc prepare_question(struct message *message, struct err *err)
 {
 	struct arena *arena = http_request_arena(message->request);
+	struct checkin_question *question;
+	bool must_ask = false;
+	enum rc rc;
 
 	if (message->kind != MESSAGE_CHECKIN || message->checkin.type != CHECKIN_USER_AUTHENTICATE ||
 		message->device->users == NULL)
 		return RC_OK;
-	message->question = arena_alloc(arena, sizeof(*message->question));
-	if (message->question == NULL)
+	question = arena_alloc(arena, sizeof(*question));
+	if (question == NULL)
 		return err_set(err, RC_NO_MEMORY, "login");
-	if (!checkin_user_question(&message->settings.policy, &message->checkin, message->question, arena))
-		message->question = NULL;
-	return RC_OK;
+	if (!checkin_user_question(&message->settings.policy, &message->checkin, question, arena))
+		return RC_OK;
+	rc = may_ask(message, &must_ask, err);
+	message->question = must_ask ? question : NULL;
+	return rc;
 }
 
 /* RC_OK with *is_answered_r false: it is for the writer to decide. */

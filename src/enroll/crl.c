@@ -1,7 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "internal.h"
 
-enum { LIST_BYTES_MAX = 33554432 }; /* INTENT_REVOKED_MAX entries with their texts, and room */
+#include <string.h>
+
+enum {
+	LIST_BYTES_MAX = 33554432, /* INTENT_REVOKED_MAX entries with their texts, and room */
+	TEXT_BYTES_MAX = LIST_BYTES_MAX,
+};
+
+static enum rc digest_of(const struct crl_params *params, uint8_t digest[static SHA256_BYTES],
+	struct err *err)
+{
+	AUTO(buf_fini) struct buf text;
+	enum rc rc;
+
+	buf_init(&text, TEXT_BYTES_MAX);
+	buf_printf(&text, "%lld\n", (long long)params->valid_s);
+	for (size_t i = 0; i < params->count; i++)
+		buf_printf(&text, "%s %lld\n", params->entries[i].serial,
+			(long long)params->entries[i].revoked_at);
+	rc = buf_status(&text, "CRL", err);
+	if (rc == RC_OK)
+		sha256(buf_slice(&text), digest);
+	return rc;
+}
+
+static bool is_fresh(const struct crl_cache *cache, const struct crl_params *params,
+	const uint8_t digest[static SHA256_BYTES])
+{
+	return cache->der.len > 0 && memcmp(cache->of, digest, SHA256_BYTES) == 0 &&
+		params->now >= cache->made_at && params->now - cache->made_at < params->valid_s / CRL_LIFE_PARTS;
+}
+
+static enum rc sign(struct enroll *enroll, const struct crl_params *params,
+	const uint8_t digest[static SHA256_BYTES], struct err *err)
+{
+	struct crl_cache *cache = &enroll->crl;
+	enum rc rc;
+
+	buf_fini(&cache->der);
+	buf_init(&cache->der, CRL_BYTES_MAX);
+	rc = authority_write_crl(enroll->device_ca, params, &cache->der, err);
+	if (rc != RC_OK)
+		buf_fini(&cache->der);
+	memcpy(cache->of, digest, SHA256_BYTES);
+	cache->made_at = params->now;
+	return rc;
+}
 
 static enum rc make(struct enroll *enroll, struct txn *txn, struct arena *arena, struct buf *out,
 	struct err *err)
@@ -9,12 +54,25 @@ static enum rc make(struct enroll *enroll, struct txn *txn, struct arena *arena,
 	struct enroll_settings settings = enroll_settings(enroll);
 	struct crl_entry *entries = NULL;
 	struct crl_params params = {.now = txn_now(txn), .valid_s = settings.crl_valid_s};
+	uint8_t digest[SHA256_BYTES];
 	enum rc rc = identity_list_revoked(txn, arena, &entries, &params.count, err);
 
 	settings_wipe(&settings);
 	params.entries = entries;
 	params.number = (uint64_t)params.now; /* goes up by itself, and needs no place to be kept */
-	return rc == RC_OK ? authority_write_crl(enroll->device_ca, &params, out, err) : rc;
+	if (rc == RC_OK)
+		rc = digest_of(&params, digest, err);
+	if (rc != RC_OK)
+		return rc;
+	(void)pthread_mutex_lock(&enroll->crl.lock);
+	if (!is_fresh(&enroll->crl, &params, digest))
+		rc = sign(enroll, &params, digest, err);
+	if (rc == RC_OK) {
+		buf_append(out, buf_slice(&enroll->crl.der));
+		rc = buf_status(out, "CRL", err);
+	}
+	(void)pthread_mutex_unlock(&enroll->crl.lock);
+	return rc;
 }
 
 enum rc crl_make(struct enroll *enroll, struct buf *out, struct err *err)

@@ -42,6 +42,7 @@ enum rc enroll_new(const struct enroll_params *params, struct enroll **enroll_r,
 	if (enroll == NULL)
 		return err_set(err, RC_NO_MEMORY, "enrolling");
 	(void)pthread_rwlock_init(&enroll->lock, NULL);
+	(void)pthread_mutex_init(&enroll->crl.lock, NULL);
 	enroll->store = params->store;
 	enroll->clock = params->clock;
 	enroll->device_ca = params->device_ca;
@@ -179,6 +180,8 @@ void enroll_free(struct enroll **enroll)
 		return;
 	log_limit_free(&(*enroll)->refused_lines);
 	(void)pthread_rwlock_destroy(&(*enroll)->lock);
+	(void)pthread_mutex_destroy(&(*enroll)->crl.lock);
+	buf_fini(&(*enroll)->crl.der);
 	cms_signer_free(&(*enroll)->profile_signer);
 	apple_chain_unref(&(*enroll)->apple);
 	settings_wipe(&(*enroll)->settings);

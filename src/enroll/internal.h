@@ -16,6 +16,14 @@
 
 enum { ENROLL_HOSTNAME_BYTES = DNS_NAME_BYTES_MAX + 1 };
 
+/* The list of revoked identities as it was signed last. */
+struct crl_cache {
+	pthread_mutex_t lock;
+	struct buf der;           /* owned; empty: there is none */
+	uint8_t of[SHA256_BYTES]; /* what was signed, but for the time */
+	int64_t made_at;
+};
+
 struct enroll {
 	struct store *store;
 	const struct clock *clock;
@@ -29,6 +37,7 @@ struct enroll {
 	struct cms_signer *profile_signer; /* NULL: none yet */
 	struct apple_chain *apple;         /* exchanged, and counted by who uses it */
 	struct log_limit *refused_lines;   /* one slot a scep_refusal */
+	struct crl_cache crl;
 	atomic_uint_fast64_t scep_issued, scep_repeated, scep_refused;
 };
 
@@ -52,8 +61,11 @@ void scep_handle(struct http_request *request, void *ctx);
 
 /* crl.c */
 void crl_handle(struct http_request *request, void *ctx);
-/* Appends the list of revoked identities as it stands now. CRL_BYTES_MAX is a bound for `out`. */
-enum { CRL_BYTES_MAX = 8388608 };
+/*
+ * Appends the list of revoked identities as it stands now; signed anew where it has changed, or a quarter of the time
+ * has passed until the next one is due. CRL_BYTES_MAX is a bound for `out`.
+ */
+enum { CRL_BYTES_MAX = 8388608, CRL_LIFE_PARTS = 4 };
 enum rc crl_make(struct enroll *enroll, struct buf *out, struct err *err) MUST_USE;
 
 #endif

@@ -13,28 +13,13 @@ struct walk {
 	bool is_over;        /* of the line that is looked at */
 };
 
-/* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80" */
-static bool read_address(struct slice text, struct slice *shown_r, struct ip_address *address_r)
-{
-	size_t end;
-
-	*shown_r = text;
-	if (ip_address_parse(text, address_r))
-		return true;
-	if (slice_has_prefix(text, "[") && slice_find_byte(text, ']', &end))
-		*shown_r = slice_sub(text, 1, end - 1);
-	else if (slice_find_byte(text, ':', &end))
-		*shown_r = slice_sub(text, 0, end);
-	return ip_address_parse(*shown_r, address_r);
-}
-
 /* One element. False: go no further to the left. */
 static bool look_at(struct walk *walk, struct slice element)
 {
 	struct ip_address address;
 	struct slice shown;
 
-	if (!read_address(slice_trim(element), &shown, &address)) {
+	if (!ip_address_parse_peer(slice_trim(element), &shown, &address)) {
 		walk->client = slice_of(NULL, 0);
 		return false;
 	}

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pomona/base/rand.h"
 #include "pomona/identity/user.h"
 #include "pomona/pki/cert.h"
 
@@ -12,11 +13,13 @@ enum { SETS = 1024, WAYS = 4, US_A_SECOND = 1000000 };
 
 struct slot {
 	uint8_t key[SHA256_BYTES];
+	enum guess_sort sort;
 	unsigned count; /* 0: free */
 	int64_t since_us;
 };
 
 struct guesses {
+	uint8_t salt[SHA256_BYTES];
 	pthread_mutex_t lock;
 	struct slot slots[SETS][WAYS];
 };
@@ -30,8 +33,10 @@ struct guesses *guesses_new(void)
 {
 	struct guesses *guesses = calloc(1, sizeof(*guesses));
 
-	if (guesses != NULL)
-		(void)pthread_mutex_init(&guesses->lock, NULL);
+	if (guesses == NULL)
+		return NULL;
+	rand_bytes(guesses->salt, sizeof(guesses->salt));
+	(void)pthread_mutex_init(&guesses->lock, NULL);
 	return guesses;
 }
 
@@ -44,11 +49,15 @@ void guesses_free(struct guesses **guesses)
 	*guesses = NULL;
 }
 
-/* The sort goes into the key. */
-static void key_of(enum guess_sort sort, struct slice who, uint8_t key[static SHA256_BYTES])
+static void key_of(const struct guesses *guesses, enum guess_sort sort, struct slice who,
+	uint8_t key[static SHA256_BYTES])
 {
-	sha256(who, key);
-	key[SHA256_BYTES - 1] ^= (uint8_t)sort;
+	uint8_t text[2 * SHA256_BYTES + 1];
+
+	memcpy(text, guesses->salt, SHA256_BYTES);
+	sha256(who, text + SHA256_BYTES);
+	text[2 * SHA256_BYTES] = (uint8_t)sort;
+	sha256(slice_of(text, sizeof(text)), key);
 }
 
 static struct slot *set_of(struct guesses *guesses, const uint8_t key[static SHA256_BYTES])
@@ -64,12 +73,18 @@ static struct slot *find(struct slot *set, const uint8_t key[static SHA256_BYTES
 	return NULL;
 }
 
+static bool is_at_limit(const struct slot *slot)
+{
+	return slot->count >= limits[slot->sort];
+}
+
+/* NULL: all are at their limit. */
 static struct slot *least(struct slot *set)
 {
-	struct slot *slot = &set[0];
+	struct slot *slot = NULL;
 
-	for (size_t i = 1; i < WAYS; i++)
-		if (set[i].count < slot->count)
+	for (size_t i = 0; i < WAYS; i++)
+		if (!is_at_limit(&set[i]) && (slot == NULL || set[i].count < slot->count))
 			slot = &set[i];
 	return slot;
 }
@@ -81,25 +96,31 @@ static void forget_old(struct slot *set, int64_t now_us)
 			set[i].count = 0;
 }
 
+static struct slot *find_or_make(struct slot *set, const struct slot *wanted)
+{
+	struct slot *slot = find(set, wanted->key);
+
+	if (slot != NULL)
+		return slot;
+	slot = least(set);
+	if (slot != NULL)
+		*slot = *wanted;
+	return slot;
+}
+
 bool guesses_take(struct guesses *guesses, enum guess_sort sort, struct slice who, int64_t now_us)
 {
-	uint8_t key[SHA256_BYTES];
+	struct slot wanted = {.sort = sort, .since_us = now_us};
 	struct slot *set;
 	struct slot *slot;
 	bool is_taken;
 
-	key_of(sort, who, key);
+	key_of(guesses, sort, who, wanted.key);
 	(void)pthread_mutex_lock(&guesses->lock);
-	set = set_of(guesses, key);
+	set = set_of(guesses, wanted.key);
 	forget_old(set, now_us);
-	slot = find(set, key);
-	if (slot == NULL) {
-		slot = least(set);
-		memcpy(slot->key, key, sizeof(key));
-		slot->count = 0;
-		slot->since_us = now_us;
-	}
-	is_taken = slot->count < limits[sort];
+	slot = find_or_make(set, &wanted);
+	is_taken = slot != NULL && !is_at_limit(slot);
 	if (is_taken)
 		slot->count++;
 	(void)pthread_mutex_unlock(&guesses->lock);
@@ -111,7 +132,7 @@ void guesses_give_back(struct guesses *guesses, enum guess_sort sort, struct sli
 	uint8_t key[SHA256_BYTES];
 	struct slot *slot;
 
-	key_of(sort, who, key);
+	key_of(guesses, sort, who, key);
 	(void)pthread_mutex_lock(&guesses->lock);
 	slot = find(set_of(guesses, key), key);
 	if (slot != NULL)

@@ -3,8 +3,9 @@
 #define POMONA_IDENTITY_GUESSES_H
 
 /*
- * How often a name, or an address, was wrong of late. A bounded table: where it is full, those that were wrong
- * least give way. Threading: any thread.
+ * How often a name, or an address, was wrong of late. A bounded table, in an order that nobody outside can foresee:
+ * where it is full, those that were wrong least give way. Who has no guess left never does, so that nobody gets new
+ * ones by making others up: where there is none but such, who is new has to wait like them. Threading: any thread.
  */
 
 #include <stdbool.h>

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "guesses.h"
+#include "pomona/base/network.h"
 
 /* Compared with where nobody has the name, so that the time does not tell. */
 #define HASH_OF_NOBODY \
@@ -89,25 +90,36 @@ static bool copy_row(struct user_directory *directory, struct slice name, struct
 	return row != NULL;
 }
 
-/* "192.0.2.1" of "192.0.2.1:50000". */
-static struct slice host_of(struct slice address)
+/* Who counts as one address; what is none, such as the peer of a Unix socket, as it stands. */
+static struct slice site_of(const struct user_query *query, struct ip_address *address)
 {
-	for (size_t i = address.len; i > 0; i--)
-		if (address.ptr[i - 1] == ':')
-			return slice_sub(address, 0, i - 1);
-	return address;
+	struct slice shown;
+
+	if (ip_address_parse_peer(query->address, &shown, address))
+		return ip_address_site(address);
+	return query->address;
 }
 
 static bool take_guess(struct user_directory *directory, const struct user_query *query)
 {
 	int64_t now_us = clock_monotonic_us(directory->clock);
+	struct ip_address address;
+	struct slice site = site_of(query, &address);
 
-	if (!guesses_take(directory->guesses, GUESS_ADDRESS, host_of(query->address), now_us))
+	if (!guesses_take(directory->guesses, GUESS_ADDRESS, site, now_us))
 		return false;
 	if (guesses_take(directory->guesses, GUESS_NAME, query->name, now_us))
 		return true;
-	guesses_give_back(directory->guesses, GUESS_ADDRESS, host_of(query->address));
+	guesses_give_back(directory->guesses, GUESS_ADDRESS, site);
 	return false;
+}
+
+static void give_back_guess(struct user_directory *directory, const struct user_query *query)
+{
+	struct ip_address address;
+
+	guesses_give_back(directory->guesses, GUESS_ADDRESS, site_of(query, &address));
+	guesses_give_back(directory->guesses, GUESS_NAME, query->name);
 }
 
 static void answer(struct user_directory *directory, struct user_query *query,
@@ -115,10 +127,8 @@ static void answer(struct user_directory *directory, struct user_query *query,
 {
 	if (query->verdict == USER_GOOD)
 		(void)snprintf(query->display_name, sizeof(query->display_name), "%s", row->display_name);
-	if (query->verdict == USER_GOOD || query->verdict == USER_UNAVAILABLE) {
-		guesses_give_back(directory->guesses, GUESS_ADDRESS, host_of(query->address));
-		guesses_give_back(directory->guesses, GUESS_NAME, query->name);
-	}
+	if (query->verdict == USER_GOOD || query->verdict == USER_UNAVAILABLE)
+		give_back_guess(directory, query);
 	query->done(query);
 }
 

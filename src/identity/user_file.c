@@ -371,5 +371,7 @@ enum rc user_file_save(const struct user_file *file, const char *path, struct er
 			row->realm, row->ha1.hex[DIGEST_MD5], row->ha1.hex[DIGEST_SHA256]);
 	}
 	rc = buf_status(&text, path, err);
-	return rc == RC_OK ? file_replace(path, buf_slice(&text), MODE_PRIVATE, err) : rc;
+	if (rc != RC_OK)
+		return rc;
+	return file_replace_for_folder(path, buf_slice(&text), MODE_PRIVATE, err);
 }

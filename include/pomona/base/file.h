@@ -20,9 +20,17 @@ enum rc file_read(const char *path, struct buf *out, struct err *err) MUST_USE;
 enum rc file_create(const char *path, struct slice content, mode_t mode, struct err *err) MUST_USE;
 /* Writes beside it, fsyncs, renames over `path`. */
 enum rc file_replace(const char *path, struct slice content, mode_t mode, struct err *err) MUST_USE;
-/* The same for a file that is there (a link's end): owner and mode stay.
+/*
+ * The same; and what root writes belongs to owner and group of its folder, from before it has its name. Nothing that
+ * stands under the name, a link too, is followed or given away.
+ */
+enum rc file_replace_for_folder(const char *path, struct slice content, mode_t mode,
+	struct err *err) MUST_USE;
+/* The same as file_replace() for a file that is there (a link's end): owner and mode stay.
  * RC_IO where there is none; RC_DENIED: this user, or this mount, may not. */
 enum rc file_rewrite(const char *path, struct slice content, struct err *err) MUST_USE;
+/* The folder that `path` is in, to be closed by the caller; -1 with errno. */
+int file_open_folder(const char *path);
 /* Makes one folder; an existing folder is fine (its mode is left alone). */
 enum rc file_make_dir(const char *path, mode_t mode, struct err *err) MUST_USE;
 bool file_is_there(const char *path);

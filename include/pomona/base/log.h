@@ -14,6 +14,8 @@
 
 #include "pomona/base/slice.h"
 
+enum { LOG_VALUE_BYTES = 512 }; /* a longer value is cut */
+
 enum log_level {
 	LOG_LEVEL_ERROR,
 	LOG_LEVEL_WARNING,

@@ -33,6 +33,14 @@ struct networks {
 
 /* "192.0.2.1" or "2001:db8::1", without brackets, port or zone. */
 bool ip_address_parse(struct slice text, struct ip_address *address_r) MUST_USE;
+/* The same, or with a port: "192.0.2.1:80", "[2001:db8::1]:80"; *shown_r is the address in it. */
+bool ip_address_parse_peer(struct slice text, struct slice *shown_r, struct ip_address *address_r)
+	MUST_USE;
+/*
+ * What counts as one sender: an IPv4 address, but of IPv6 the first 64 bits, behind which anybody has addresses without
+ * end. Borrowed from `address`.
+ */
+struct slice ip_address_site(const struct ip_address *address);
 /* False where it is of another family; NULL is of none. */
 bool ip_address_of(const struct sockaddr *from, struct ip_address *address_r) MUST_USE;
 

@@ -41,11 +41,12 @@ enum checkin_type {
 };
 const char *checkin_type_name(enum checkin_type type); /* MessageType's word */
 
-/* What the user directory said of a UserAuthenticate's answer, before the message is decided. */
+/* A UserAuthenticate's answer, and what the user directory said of it before the message is decided. */
 struct checkin_login {
-	bool is_asked; /* else the answer cannot be read, or is another user's */
-	enum user_verdict verdict;
+	bool is_read; /* else the answer cannot be read, or is another user's */
 	struct slice nonce, user_name;
+	bool is_asked;             /* else it was no answer to a challenge that is open */
+	enum user_verdict verdict; /* where it is asked */
 };
 
 struct checkin_message {
@@ -59,7 +60,7 @@ struct checkin_message {
 	struct slice bootstrap_token; /* SetBootstrapToken; absent or empty deletes */
 	struct slice digest_response; /* UserAuthenticate's second message; empty in the first */
 	bool has_digest_response;
-	struct checkin_login login; /* filled by who asks the directory */
+	struct checkin_login login; /* by checkin_user_question(), and who asks the directory */
 };
 
 enum user_authenticate {
@@ -88,11 +89,17 @@ struct checkin_question {
 	struct digest_answer answer;
 };
 /*
- * Must the directory be asked by user_check_digest() before the message is decided? Its answer goes to
- * message->login; `address`, `done` and `ctx` are the caller's to fill.
+ * Is there an answer to be judged by user_check_digest() before the message is decided? What it says goes to
+ * message->login, whose other half is filled here; `address`, `done` and `ctx` are the caller's to fill.
  */
-bool checkin_user_question(const struct checkin_policy *policy,
-	const struct checkin_message *message, struct checkin_question *question_r, struct arena *arena);
+bool checkin_user_question(const struct checkin_policy *policy, struct checkin_message *message,
+	struct checkin_question *question_r, struct arena *arena);
+/*
+ * May it be asked? Not for a certificate that does not do, nor without an open challenge: that would spend the user's
+ * guesses. A snapshot is enough; what is not asked is decided all the same.
+ */
+enum rc checkin_user_may_ask(struct txn *txn, const struct credential *credential,
+	const struct checkin_message *message, bool *may_ask_r, struct err *err) MUST_USE;
 
 enum rc checkin_decide(struct txn *txn, const struct checkin_policy *policy,
 	const struct credential *credential, const struct checkin_message *message,

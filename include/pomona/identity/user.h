@@ -25,8 +25,9 @@ enum user_verdict {
 const char *user_verdict_name(enum user_verdict verdict); /* "wrong", for the log */
 
 struct user_query {
-	struct slice name;    /* these are borrowed until `done` */
-	struct slice address; /* where the question comes from; a port behind it does not count */
+	struct slice name; /* these are borrowed until `done` */
+	struct slice
+		address; /* where it comes from; a port does not count, nor do the last 64 bits of IPv6 */
 	const struct digest_answer *digest; /* of user_check_digest() */
 	struct slice realm;                 /* the one that was asked for */
 	const char *const *methods;         /* what the answer may be computed for */

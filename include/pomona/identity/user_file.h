@@ -49,7 +49,7 @@ const struct user_row *user_file_find(const struct user_file *file, struct slice
 enum rc user_file_put(struct user_file *file, const struct user_row *row, struct err *err) MUST_USE;
 /* False: nobody has the name. */
 bool user_file_remove(struct user_file *file, struct slice name);
-/* Atomically, mode 0600. */
+/* Atomically, mode 0600; what root saves belongs to who owns the folder. */
 enum rc user_file_save(const struct user_file *file, const char *path, struct err *err) MUST_USE;
 /* Wipes it. */
 void user_file_free(struct user_file **file);

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whoever changes something through the API is named in the log, whichever route it was."""
 
+import re
 import socket
+import uuid
 
 import pytest
 import yaml
 
 from harness.apple import AppleChain
 from harness.authority import Authority, make_csr
-from harness.device import TOPIC
+from harness.device import TOPIC, UserChannel
 from harness.pushcert import PushCert
 from harness.server import SOURCE, wait_until
 
@@ -95,6 +97,27 @@ def test_every_route_that_changes_something_is_in_the_audit_with_its_author(audi
         assert reply.status == 200
         auditor.server.wait_log(f"event=admin_change who=token:auditor what={route.strip('/')} ")
     assert changing() - auditor.seen == set(), "these have no audit line that this test has seen"
+
+
+def targets_of(server, ids):
+    before = len(server.log)
+    reply = server.api("POST", V1 + "/commands", {"ids": ids, "command": {"RequestType": "ProfileList"}})
+    assert 200 <= reply.status < 300, reply
+    line = server.wait_log("what=send_command", after=before)
+    return re.search(r'targets="([^"]*)"', line).group(1).split(" ")
+
+
+def test_ids_in_the_audit_are_whole_and_it_says_where_there_are_more(server, make_device):
+    device = make_device().enroll()
+    users = []
+    for number in range(9):
+        user = UserChannel(device, UserID=str(uuid.uuid4()).upper(), UserShortName=f"user{number}")
+        assert user.token_update().status == 200
+        users.append(f"{device.udid}:{user.user_keys['UserID']}")
+    assert targets_of(server, users[:2]) == users[:2]
+    named = targets_of(server, users[:8])  # 591 bytes; a value has 512
+    assert named[-1] == "..." and named[:-1] == users[:len(named) - 1] and len(named) > 6
+    assert targets_of(server, [device.udid, *users])[-1] == "..."
 
 
 def keys(auditor):

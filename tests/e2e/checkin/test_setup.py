@@ -44,10 +44,19 @@ def test_an_administrator_may_hold_devices_and_let_them_go(make_server, authorit
 
 
 def test_a_waiting_device_is_let_go_in_time_though_it_puts_commands_off(make_server, authority):
-    server = make_server({"enroll.setup_wait_s": "0"}).start()
+    server = make_server().start()
     server.trust(authority)
     device = Device(server, authority.issue("busy")).enroll(AwaitingConfiguration=True)
     server.enqueue([device.udid], {"RequestType": "InstallProfile", "Payload": {"$data": "AAEC"}})
+    for _ in range(2):
+        command = device.poll()
+        assert command["Command"]["RequestType"] == "InstallProfile"
+        assert device.answer(command, "NotNow") is None
+    server.conf["enroll.setup_wait_s"] = "0"  # the time is over
+    server.write_conf()
+    before = len(server.log)
+    server.reload()
+    server.wait_log("event=reloaded", after=before)
     command = device.poll()
     assert command["Command"] == {"RequestType": "DeviceConfigured"}
     assert device.answer(command)["Command"]["RequestType"] == "InstallProfile"

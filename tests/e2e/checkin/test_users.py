@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Users of Macs who log in: the digest is computed by Python, which knows nothing of our code."""
 
+import fcntl
 import hashlib
 import os
 import plistlib
@@ -131,6 +132,20 @@ def test_guessing_is_limited(mac):
     mac.server.wait_log("event=user_login_limited")
 
 
+def test_answers_to_no_open_challenge_and_of_strangers_spend_no_guess(mac, authority):
+    user = user_of(mac)
+    spent = digest(challenge_of(user), "ada", "guess")
+    assert token_of(user, spent) == "", "the first of ten guesses"
+    stranger = UserChannel(Device(mac.server, authority.issue("stranger"), mac.udid), **user.user_keys)
+    for _ in range(12):
+        assert token_of(user, spent) == ""
+        challenge = challenge_of(user)
+        answer = digest(challenge, "ada", "guess")
+        assert stranger.checkin("UserAuthenticate", DigestResponse=answer).status == 403
+    assert log_in(user) != ""
+    assert not any("user_login_limited" in line for line in mac.server.log)
+
+
 def test_a_password_that_is_changed_counts_at_once_and_a_broken_file_changes_nothing(mac, tmp_path):
     server = mac.server
     user = user_of(mac)
@@ -168,3 +183,22 @@ def test_the_user_file_is_kept_by_pomonactl(make_server, tmp_path):
     assert [user["name"] for user in server.ctl_json("user", "list")["users"]] == ["bob"]
     path.chmod(0o640)
     assert server.ctl("user", "list", check=False).returncode == 66
+
+
+def test_two_pomonactl_do_not_change_the_users_at_once_and_leave_no_lock_behind(make_server, tmp_path):
+    server = make_server()
+    add_user(server, tmp_path, "ada", "secret of ada")
+    folder = os.open(server.folder, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    other = server.ctl("user", "remove", "ada", check=False)
+    assert other.returncode == 1 and "another pomonactl" in other.stderr
+    os.close(folder)
+    server.ctl("user", "remove", "ada")
+    assert sorted(path.name for path in server.folder.glob("users*")) == ["users"]
+
+
+@pytest.mark.parametrize("words", [("user", "list"), ("user", "remove", "ada"), ("key", "new", "/nowhere")])
+@pytest.mark.parametrize("option", [("--url", "http://127.0.0.1:1"), ("--socket", "/nowhere")])
+def test_what_works_on_files_refuses_to_be_sent_to_a_server(make_server, words, option):
+    refused = make_server().ctl(*option, *words, check=False)
+    assert refused.returncode == 64 and "works on" in refused.stderr

@@ -14,9 +14,8 @@ from harness.authority import Authority
 from harness.certificate import put_foreign
 from harness.device import Device, TOPIC
 from harness.pushcert import PushCert
+from harness.scep import Client
 from harness.server import run
-
-from test_scep import Client
 
 PATH = "/api/v1/enroll/profiles"
 

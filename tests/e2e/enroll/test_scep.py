@@ -19,7 +19,8 @@ from harness import scep
 from harness.authority import Identity, datetime
 from harness.device import Device
 from harness.forwarder import Forwarder
-from harness.server import Reply, wait_until
+from harness.scep import Client, request
+from harness.server import wait_until
 
 BAD_ALG, BAD_MESSAGE_CHECK, BAD_REQUEST, BAD_TIME, BAD_CERT_ID = "01234"
 
@@ -30,15 +31,6 @@ def mint(server, **more):
     return reply.json()["challenge"]
 
 
-def request(server, method, query, body=None, path="/scep", headers=None):
-    connection = http.client.HTTPSConnection("localhost", server.device_port, context=server.client_context(),
-                                             timeout=60)
-    connection.request(method, path + ("?" + query if query else ""), body=body, headers=headers or {})
-    reply = Reply(connection.getresponse())
-    connection.close()
-    return reply
-
-
 def counts(server):
     return server.get("/api/v1/status")["scep"]
 
@@ -46,42 +38,6 @@ def counts(server):
 def issued(server):
     """How many certificates of ours the server knows."""
     return len([row for row in server.get("/api/v1/identities?limit=1000")["identities"] if row["is_ours"]])
-
-
-class Client:
-    """Our own SCEP client: a key, a certificate that signs itself, and a server."""
-
-    def __init__(self, server, folder, key=None, identity=None):
-        self.server, self.folder = server, folder
-        self.key = key or scep.make_key()
-        self.me = identity or scep.self_signed(self.key)
-        self.ca_der = request(server, "GET", "operation=GetCACert").body
-        self.ca = x509.load_der_x509_certificate(self.ca_der)
-        self.transaction = os.urandom(8).hex()
-
-    def message(self, challenge=None, content=None, cipher="AES128", ca=None, csr_key=None, **more):
-        if content is None:
-            content = scep.make_csr(csr_key or self.key, challenge)
-        return scep.sign(scep.envelope(ca or self.ca, content, cipher), self.me,
-                         transaction=more.pop("transaction", self.transaction), **more)
-
-    def answer(self, reply):
-        assert reply.status == 200, reply
-        assert reply.headers["Content-Type"] == "application/x-pki-message"
-        return scep.Answer(reply, self.me, self.ca.public_bytes(serialization.Encoding.PEM), self.folder)
-
-    def post(self, message):
-        return request(self.server, "POST", "operation=PKIOperation", message)
-
-    def ask(self, challenge=None, **more):
-        return self.answer(self.post(self.message(challenge, **more)))
-
-    def enroll(self, challenge=None, **more):
-        """The identity that a request gains."""
-        answer = self.ask(challenge, **more)
-        assert (answer.status, answer.fail_text) == ("0", ""), answer.attributes
-        assert answer.transaction == more.get("transaction", self.transaction)
-        return Identity(more.get("csr_key") or self.key, answer.certificate)
 
 
 @pytest.fixture
@@ -298,6 +254,19 @@ def test_get_cert_get_crl_and_cert_poll(server, client):
                 x509.load_der_x509_crl(request(server, "GET", "", path="/crl").body)):
         assert crl.get_revoked_certificate_by_serial_number(identity.certificate.serial_number) is not None
     assert Device(server, identity).authenticate().status == 403
+
+
+def test_the_list_of_the_revoked_is_signed_again_only_when_it_has_changed(server, client):
+    def crl():
+        return x509.load_der_x509_crl(request(server, "GET", "", path="/crl").body)
+
+    identity = client.enroll(mint(server))
+    first = crl()
+    made_s = time.time()
+    wait_until(lambda: time.time() > made_s + 1.1, "a second to pass, which a new list would tell")
+    assert crl() == first
+    server.ctl("identity", "revoke", identity.sha256)
+    assert crl().get_revoked_certificate_by_serial_number(identity.certificate.serial_number) is not None
 
 
 # --- challenges

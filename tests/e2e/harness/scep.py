@@ -3,6 +3,7 @@
 answered is judged by `openssl cms`."""
 
 import hashlib
+import http.client
 import os
 import subprocess
 
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.x509.oid import NameOID
 
 from .authority import Identity, _name, _now, datetime
+from .server import Reply
 
 SCEP = "2.16.840.1.113733.1.9."
 DATA, SIGNED, ENVELOPED = (f"1.2.840.113549.1.7.{i}" for i in (1, 2, 3))
@@ -256,3 +258,48 @@ class LongKey:
         attribute = sequence(oid("1.2.840.113549.1.9.7"), tlv(0x31, tlv(0x0C, challenge.encode())))
         return self._signed(sequence(integer(0), _name("long").public_bytes(), self._public_der(),
                                      tlv(0xA0, attribute)))
+
+
+def request(server, method, query, body=None, path="/scep", headers=None):
+    connection = http.client.HTTPSConnection("localhost", server.device_port, context=server.client_context(),
+                                             timeout=60)
+    connection.request(method, path + ("?" + query if query else ""), body=body, headers=headers or {})
+    reply = Reply(connection.getresponse())
+    connection.close()
+    return reply
+
+
+class Client:
+    """Our own SCEP client: a key, a certificate that signs itself, and a server."""
+
+    def __init__(self, server, folder, key=None, identity=None):
+        self.server, self.folder = server, folder
+        self.key = key or make_key()
+        self.me = identity or self_signed(self.key)
+        self.ca_der = request(server, "GET", "operation=GetCACert").body
+        self.ca = x509.load_der_x509_certificate(self.ca_der)
+        self.transaction = os.urandom(8).hex()
+
+    def message(self, challenge=None, content=None, cipher="AES128", ca=None, csr_key=None, **more):
+        if content is None:
+            content = make_csr(csr_key or self.key, challenge)
+        return sign(envelope(ca or self.ca, content, cipher), self.me,
+                    transaction=more.pop("transaction", self.transaction), **more)
+
+    def answer(self, reply):
+        assert reply.status == 200, reply
+        assert reply.headers["Content-Type"] == "application/x-pki-message"
+        return Answer(reply, self.me, self.ca.public_bytes(serialization.Encoding.PEM), self.folder)
+
+    def post(self, message):
+        return request(self.server, "POST", "operation=PKIOperation", message)
+
+    def ask(self, challenge=None, **more):
+        return self.answer(self.post(self.message(challenge, **more)))
+
+    def enroll(self, challenge=None, **more):
+        """The identity that a request gains."""
+        answer = self.ask(challenge, **more)
+        assert (answer.status, answer.fail_text) == ("0", ""), answer.attributes
+        assert answer.transaction == more.get("transaction", self.transaction)
+        return Identity(more.get("csr_key") or self.key, answer.certificate)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ static bool is_write_slow;
 static bool is_sync_broken;
 static bool is_rename_broken;
 static int syncs;
+static struct stat renamed; /* what the latest renameat() found under the old name */
 
 ssize_t __real_write(int fd, const void *bytes, size_t len);
 ssize_t __wrap_write(int fd, const void *bytes, size_t len);
@@ -27,6 +29,8 @@ int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 int __real_rename(const char *from, const char *to);
 int __wrap_rename(const char *from, const char *to);
+int __real_renameat(int from_folder, const char *from, int to_folder, const char *to);
+int __wrap_renameat(int from_folder, const char *from, int to_folder, const char *to);
 
 ssize_t __wrap_write(int fd, const void *bytes, size_t len)
 {
@@ -61,6 +65,17 @@ int __wrap_rename(const char *from, const char *to)
 		return -1;
 	}
 	return __real_rename(from, to);
+}
+
+int __wrap_renameat(int from_folder, const char *from, int to_folder, const char *to)
+{
+	if (fstatat(from_folder, from, &renamed, AT_SYMLINK_NOFOLLOW) != 0)
+		return -1;
+	if (is_rename_broken) {
+		errno = EIO;
+		return -1;
+	}
+	return __real_renameat(from_folder, from, to_folder, to);
 }
 
 static char folder[] = "/tmp/pomona-test-file-XXXXXX";
@@ -160,6 +175,61 @@ static void a_file_is_rewritten_with_its_mode_and_only_on_the_disk_told_done(voi
 	assert_int_equal(file_rewrite(path_of("a"), SLICE_LITERAL("three"), NULL), RC_IO);
 	assert_content("a", "two");
 	assert_false(file_is_there(path_of("a.new")));
+}
+
+enum { SERVER = 65534, ROOTS_OWN = 0 };
+
+static void assert_owner(const char *name, uid_t owner, mode_t mode)
+{
+	struct stat st;
+
+	assert_int_equal(lstat(path_of(name), &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+	assert_int_equal(st.st_mode & 07777, mode);
+	if (geteuid() == 0) {
+		assert_int_equal(st.st_uid, owner);
+		assert_int_equal(st.st_gid, owner);
+	}
+}
+
+static void what_root_writes_is_of_who_owns_the_folder_before_it_has_its_name(void **state)
+{
+	(void)state;
+	if (geteuid() == 0)
+		assert_int_equal(chown(folder, SERVER, SERVER), 0);
+	assert_int_equal(file_replace_for_folder(path_of("a"), SLICE_LITERAL("one"), 0600, NULL), RC_OK);
+	assert_owner("a", SERVER, 0600);
+	if (geteuid() == 0) /* else a crash in between leaves root's file */
+		assert_int_equal(renamed.st_uid, SERVER);
+	is_rename_broken = true;
+	assert_int_equal(file_replace_for_folder(path_of("a"), SLICE_LITERAL("two"), 0600, NULL), RC_IO);
+	is_rename_broken = false;
+	is_disk_full = true;
+	assert_int_equal(file_replace_for_folder(path_of("a"), SLICE_LITERAL("two"), 0600, NULL), RC_IO);
+	assert_content("a", "one");
+	assert_false(file_is_there(path_of("a.new")));
+	assert_int_equal(chown(folder, geteuid(), getegid()), 0);
+	assert_int_equal(file_replace_for_folder("/nowhere/a", SLICE_LITERAL("x"), 0600, NULL), RC_IO);
+}
+
+static void links_in_the_folder_lead_root_nowhere(void **state)
+{
+	char victim[PATH_MAX];
+
+	(void)state;
+	(void)snprintf(victim, sizeof(victim), "%s", path_of("victim"));
+	assert_int_equal(file_create(victim, SLICE_LITERAL("root's"), 0640, NULL), RC_OK);
+	assert_int_equal(symlink(victim, path_of("a")), 0);
+	assert_int_equal(symlink(victim, path_of("a.new")), 0);
+	if (geteuid() == 0)
+		assert_int_equal(chown(folder, SERVER, SERVER), 0);
+	assert_int_equal(file_replace_for_folder(path_of("a"), SLICE_LITERAL("one"), 0600, NULL), RC_OK);
+	assert_int_equal(chown(folder, geteuid(), getegid()), 0);
+	assert_owner("a", SERVER, 0600);
+	assert_owner("victim", ROOTS_OWN, 0640);
+	assert_content("victim", "root's");
+	assert_content("a", "one");
+	assert_int_equal(unlink(victim), 0);
 }
 
 static void a_file_that_may_not_be_written_is_told_apart_from_a_disk_that_fails(void **state)
@@ -271,6 +341,7 @@ static void a_path_too_long_is_refused(void **state)
 	path[0] = '/';
 	path[PATH_MAX - 4] = 0;
 	assert_int_equal(file_replace(path, SLICE_LITERAL("x"), 0600, NULL), RC_LIMIT);
+	assert_int_equal(file_open_folder(path_of("a/b")), -1); /* no folder */
 }
 
 static void a_folder_is_made_once_and_may_be_there(void **state)
@@ -327,6 +398,9 @@ int main(void)
 			remove_files),
 		cmocka_unit_test_teardown(a_file_that_may_not_be_written_is_told_apart_from_a_disk_that_fails,
 			remove_files),
+		cmocka_unit_test_teardown(what_root_writes_is_of_who_owns_the_folder_before_it_has_its_name,
+			remove_files),
+		cmocka_unit_test_teardown(links_in_the_folder_lead_root_nowhere, remove_files),
 		cmocka_unit_test_teardown(what_a_crash_left_beside_does_not_stop_the_next_one, remove_files),
 		cmocka_unit_test_teardown(writes_that_stop_half_way_are_carried_on, remove_files),
 		cmocka_unit_test_teardown(a_full_disk_leaves_no_half_file_and_the_old_one_whole, remove_files),

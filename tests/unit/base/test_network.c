@@ -137,6 +137,37 @@ static void an_address_comes_from_a_socket_of_either_family(void **state)
 	assert_false(ip_address_of(NULL, &address));
 }
 
+static void a_peer_is_an_address_with_or_without_a_port(void **state)
+{
+	static const struct {
+		const char *text, *shown; /* NULL: it is none */
+		size_t site_len;
+	} rows[] = {
+		{"192.0.2.1", "192.0.2.1", 16},
+		{"192.0.2.1:80", "192.0.2.1", 16},
+		{"::ffff:192.0.2.1", "::ffff:192.0.2.1", 16},
+		{"2001:db8::1", "2001:db8::1", 8},
+		{"[2001:db8::1]:80", "2001:db8::1", 8},
+		{"[2001:db8::1]", "2001:db8::1", 8},
+		{"unix", NULL, 0},
+		{"[]:80", NULL, 0},
+		{"", NULL, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct ip_address address;
+		struct slice shown;
+
+		assert_int_equal(ip_address_parse_peer(slice_of_str(rows[i].text), &shown, &address),
+			rows[i].shown != NULL);
+		if (rows[i].shown == NULL)
+			continue;
+		assert_true(slice_is_str(shown, rows[i].shown));
+		assert_int_equal(ip_address_site(&address).len, rows[i].site_len);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -145,6 +176,7 @@ int main(void)
 		cmocka_unit_test(a_list_has_so_many_networks_at_most),
 		cmocka_unit_test(a_zero_in_an_address_does_not_end_it),
 		cmocka_unit_test(an_address_comes_from_a_socket_of_either_family),
+		cmocka_unit_test(a_peer_is_an_address_with_or_without_a_port),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,20 +125,32 @@ static unsigned check_outcome(const struct talk *talk)
 	return outcome->http_status;
 }
 
-static void ask_directory(const struct talk *talk, struct checkin_message *message,
-	struct arena *arena)
+static bool may_ask(struct talk *talk, const struct credential *credential,
+	const struct checkin_message *message)
+{
+	struct txn *txn;
+	bool may_ask = true;
+
+	assert_int_equal(store_read_begin(talk->world.store, &txn, &talk->err), RC_OK);
+	assert_int_equal(checkin_user_may_ask(txn, credential, message, &may_ask, &talk->err), RC_OK);
+	store_read_end(talk->world.store, &txn);
+	return may_ask;
+}
+
+static void ask_directory(struct talk *talk, const struct credential *credential,
+	struct checkin_message *message, struct arena *arena)
 {
 	struct checkin_question question;
 
 	if (!checkin_user_question(&talk->policy, message, &question, arena))
 		return;
 	assert_true(slice_is_str(question.query.realm, talk->policy.realm));
-	message->login = (struct checkin_login){
-		.is_asked = true,
-		.verdict = talk->directory_verdict,
-		.nonce = question.answer.nonce,
-		.user_name = question.query.name,
-	};
+	assert_true(slice_is_equal(question.query.name, message->login.user_name));
+	if (!may_ask(talk, credential, message))
+		return;
+	talk->asked++;
+	message->login.is_asked = true;
+	message->login.verdict = talk->directory_verdict;
 }
 
 unsigned talk_checkin(struct talk *talk, const struct credential *credential, const char *keys)
@@ -151,7 +163,7 @@ unsigned talk_checkin(struct talk *talk, const struct credential *credential, co
 	talk->rc = checkin_read(wrap(arena, keys), arena, &message, &talk->err);
 	if (talk->rc != RC_OK)
 		return refuse_unread(talk);
-	ask_directory(talk, &message, arena);
+	ask_directory(talk, credential, &message, arena);
 	world_write(&talk->world, decide, &decision);
 	return check_outcome(talk);
 }

@@ -19,6 +19,7 @@ struct talk {
 	struct err err;
 	struct outcome outcome;              /* of the latest message */
 	enum user_verdict directory_verdict; /* what the user directory says of whoever it is asked for */
+	int asked;                           /* how often it was asked */
 	bool was_snapshot_enough;            /* the latest Idle was answered without a write */
 };
 

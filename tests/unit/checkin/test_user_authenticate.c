@@ -172,6 +172,54 @@ static void a_challenge_is_of_one_user_and_for_a_while(void **state)
 	assert_string_equal(answer(talk, ADA, "ada", "user_login_stale"), "");
 }
 
+/* How often the directory is asked where `who` answers the challenge that D's user has. */
+static int asked_by(struct talk *talk, const struct credential *who, const char *id,
+	unsigned status)
+{
+	char keys[2 * TEXT_BYTES];
+	const int before = talk->asked;
+
+	snprintf(keys, sizeof(keys),
+		USER_AUTHENTICATE TALK_STR("DigestResponse",
+			"username=ada, realm=r, nonce=%s, uri=/, response=00000000000000000000000000000000") "%s",
+		nonce, id);
+	assert_int_equal(talk_checkin(talk, who, keys), status);
+	return talk->asked - before;
+}
+
+static void the_directory_is_asked_for_nobody_but_an_enrolled_device_with_an_open_challenge(
+	void **state)
+{
+	struct talk *talk = *state;
+	const struct credential stranger = world_credential("b");
+
+	talk_enroll(talk, &a, D);
+	snprintf(nonce, sizeof(nonce), "0");
+	assert_int_equal(asked_by(talk, &a, ADA, 200), 0); /* none was given */
+	ask_challenge(talk, ADA);
+	assert_int_equal(asked_by(talk, &stranger, ADA, 403), 0);
+	assert_int_equal(asked_by(talk, &a, V, 200), 0); /* it is another user's */
+	talk->world.now += CHECKIN_CHALLENGE_S;
+	assert_int_equal(asked_by(talk, &a, ADA, 200), 0);
+	ask_challenge(talk, ADA);
+	assert_int_equal(asked_by(talk, &a, ADA, 200), 1);
+	assert_int_equal(asked_by(talk, &a, ADA, 200), 0); /* it was answered */
+	ask_challenge(talk, ADA);
+	world_revoke(&talk->world, &a);
+	assert_int_equal(asked_by(talk, &a, ADA, 403), 0);
+	assert_int_equal(talk->outcome.refusal, REFUSAL_REVOKED);
+}
+
+static void a_device_that_left_asks_for_nobody(void **state)
+{
+	struct talk *talk = *state;
+
+	talk_enroll(talk, &a, D);
+	ask_challenge(talk, ADA);
+	assert_int_equal(talk_check_out(talk, &a, D), 200);
+	assert_int_equal(asked_by(talk, &a, ADA, 403), 0);
+}
+
 static void a_login_ends_with_the_next_one_and_with_the_enrollment(void **state)
 {
 	struct talk *talk = *state;
@@ -237,6 +285,8 @@ int main(void)
 		TEST(every_verdict_but_one_gives_an_empty_token),
 		TEST(a_challenge_is_spent_by_any_answer),
 		TEST(a_challenge_is_of_one_user_and_for_a_while),
+		TEST(the_directory_is_asked_for_nobody_but_an_enrolled_device_with_an_open_challenge),
+		TEST(a_device_that_left_asks_for_nobody),
 		TEST(a_login_ends_with_the_next_one_and_with_the_enrollment),
 		TEST(no_secret_stands_in_the_database),
 		TEST(a_device_that_makes_users_up_is_stopped),

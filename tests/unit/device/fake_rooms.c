@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #include "pomona/base/codec.h"
-#include "pomona/checkin/checkin.h"
 #include "pomona/pki/cert_header.h"
 #include "pomona/pki/message_signature.h"
 
@@ -39,6 +38,9 @@ static int64_t now_us(void *ctx)
 /* Never looked into. */
 static char push_stand_in;
 struct push *const fake_push = (struct push *)&push_stand_in;
+
+static char users_stand_in;
+struct user_directory *const fake_users = (struct user_directory *)&users_stand_in;
 
 void push_contact(struct push *push, const struct push_contact *contact)
 {
@@ -321,6 +323,7 @@ enum rc checkin_read(struct slice raw, struct arena *arena, struct checkin_messa
 {
 	(void)raw;
 	(void)arena;
+	message_r->type = rooms.checkin_type;
 	return read_any(&message_r->claim, err);
 }
 
@@ -330,19 +333,42 @@ enum rc checkin_decide(struct txn *txn, const struct checkin_policy *policy,
 {
 	(void)txn;
 	(void)policy;
-	(void)message;
-	assert_string_not_equal(credential->facts.subject, ""); /* it is kept with the enrollment */
+	if (message->type == CHECKIN_AUTHENTICATE)
+		assert_string_not_equal(credential->facts.subject, ""); /* it is kept with the enrollment */
+	assert_int_equal(message->login.is_asked, rooms.asked > 0);
 	return decide(credential, outcome, err);
 }
 
-bool checkin_user_question(const struct checkin_policy *policy,
-	const struct checkin_message *message, struct checkin_question *question_r, struct arena *arena)
+bool checkin_user_question(const struct checkin_policy *policy, struct checkin_message *message,
+	struct checkin_question *question_r, struct arena *arena)
 {
 	(void)policy;
 	(void)message;
-	(void)question_r;
 	(void)arena;
-	return false;
+	*question_r = (struct checkin_question){.query.method_count = 0};
+	return rooms.has_question;
+}
+
+enum rc checkin_user_may_ask(struct txn *txn, const struct credential *credential,
+	const struct checkin_message *message, bool *may_ask_r, struct err *err)
+{
+	(void)txn;
+	(void)message;
+	(void)err;
+	assert_int_equal(credential->verdict, CERT_GOOD);
+	assert_int_equal(rooms.reads_open, 1);
+	*may_ask_r = rooms.may_ask;
+	return RC_OK;
+}
+
+void user_check_digest(struct user_directory *directory, struct user_query *query)
+{
+	assert_ptr_equal(directory, fake_users);
+	assert_int_equal(rooms.reads_open, 0); /* it may take its time */
+	rooms.asked++;
+	(void)snprintf(rooms.asked_from, sizeof(rooms.asked_from), "%.*s", SLICE_FMT(query->address));
+	query->verdict = USER_GOOD;
+	query->done(query);
 }
 
 const char *checkin_type_name(enum checkin_type type)

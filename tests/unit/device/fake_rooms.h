@@ -9,6 +9,7 @@
  */
 
 #include "pomona/base/clock.h"
+#include "pomona/checkin/checkin.h"
 #include "pomona/command/result.h"
 #include "pomona/pki/trust.h"
 #include "pomona/push/push.h"
@@ -17,6 +18,10 @@
 
 struct fake_rooms {
 	enum rc read_rc; /* of checkin_read() and result_read() */
+	enum checkin_type checkin_type;
+	bool has_question, may_ask; /* of checkin_user_question() and checkin_user_may_ask() */
+	int asked;                  /* calls of user_check_digest() */
+	char asked_from[64];        /* its address */
 	enum result_status status;
 	enum cert_verdict verdict; /* of trust_judge() */
 	int judged, named;         /* calls of trust_judge() and cert_read_facts() */
@@ -44,6 +49,7 @@ struct fake_rooms {
 extern struct fake_rooms rooms;
 extern const struct clock fake_clock;
 extern struct push *const fake_push;
+extern struct user_directory *const fake_users; /* says USER_GOOD */
 /* Two sets of trust anchors: the fingerprint is all of their first letter. */
 struct trust *fake_trust(char letter);
 int fake_trust_refs(void);

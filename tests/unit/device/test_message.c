@@ -88,6 +88,7 @@ static int setup(void **state)
 	struct device_params params = {
 		.clock = &fake_clock,
 		.push = next_push,
+		.users = fake_users,
 		.trust = fake_trust('a'),
 		.settings = {.identity.is_tls = true,
 			.checkin_bytes_max = CHECKIN_MAX,
@@ -322,6 +323,36 @@ static void an_idle_of_somebody_refused_is_no_poll(void **state)
 	assert_int_equal(stats().polls_idle, 0);
 	assert_int_equal(refused(REFUSAL_REVOKED), 1);
 	assert_int_equal(device_seen_at(device, CHANNEL), 0);
+}
+
+static void the_user_directory_is_asked_where_there_is_a_question_that_may_be_asked(void **state)
+{
+	static const struct {
+		enum checkin_type type;
+		bool has_question, may_ask;
+		int asked;
+	} rows[] = {
+		{CHECKIN_USER_AUTHENTICATE, true, true, 1},
+		{CHECKIN_USER_AUTHENTICATE, true, false, 0},
+		{CHECKIN_USER_AUTHENTICATE, false, true, 0},
+		{CHECKIN_TOKEN_UPDATE, true, true, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		rooms.asked = 0;
+		rooms.checkin_type = rows[i].type;
+		rooms.has_question = rows[i].has_question;
+		rooms.may_ask = rows[i].may_ask;
+		put_and_turn(CHECKIN, RC_OK);
+		assert_int_equal(request.status, 200);
+		assert_int_equal(rooms.asked, rows[i].asked);
+	}
+	rooms.checkin_type = CHECKIN_USER_AUTHENTICATE;
+	rooms.has_question = true;
+	rooms.is_read_refused = true;
+	put("/mdm", CHECKIN);
+	assert_int_equal(request.status, 503);
 }
 
 static void nothing_is_answered_or_noted_before_it_is_durable(void **state)
@@ -721,6 +752,7 @@ int main(void)
 		WITH_DEVICE(an_idle_with_nothing_queued_is_answered_without_the_writer),
 		WITH_DEVICE(an_idle_that_has_something_to_come_is_decided_by_the_writer),
 		WITH_DEVICE(an_idle_of_somebody_refused_is_no_poll),
+		WITH_DEVICE(the_user_directory_is_asked_where_there_is_a_question_that_may_be_asked),
 		WITH_DEVICE(nothing_is_answered_or_noted_before_it_is_durable),
 		WITH_DEVICE(a_contact_is_told_once_it_is_durable_and_before_the_reply),
 		WITH_DEVICE(an_idle_that_the_snapshot_answers_is_a_contact_too),

@@ -29,7 +29,9 @@ static struct device_settings settings;
 
 static int setup(void **state)
 {
-	struct device_params params = {.clock = &fake_clock, .trust = fake_trust('a')};
+	struct device_params params = {.clock = &fake_clock,
+		.users = fake_users,
+		.trust = fake_trust('a')};
 
 	(void)state;
 	log_set_level(LOG_LEVEL_ERROR);
@@ -380,6 +382,39 @@ static void a_proxy_says_who_asks(void **state)
 	assert_string_equal(latest().peer, "10.0.0.1:5000");
 }
 
+static void assert_asked_from(const char *address)
+{
+	const int before = rooms.asked;
+
+	handle();
+	assert_true(request.is_deferred);
+	assert_int_equal(rooms.asked, before + 1);
+	assert_string_equal(rooms.asked_from, address);
+	fake_turn(RC_OK);
+	assert_int_equal(request.status, 200);
+}
+
+static void a_users_guesses_are_counted_for_who_is_behind_the_proxy(void **state)
+{
+	(void)state;
+	rooms.checkin_type = CHECKIN_USER_AUTHENTICATE;
+	rooms.has_question = rooms.may_ask = true;
+	new_request();
+	add_header(CERT, "(proxied)");
+	add_header("X-Forwarded-For", "192.0.2.7");
+	assert_asked_from("192.0.2.7");
+	new_request();
+	add_header(CERT, "(proxied)");
+	assert_asked_from("10.0.0.1:5000");
+	connection.certs[0] = SLICE_LITERAL("tls");
+	connection.cert_count = 1;
+	new_request();
+	request.is_from_proxy = false;
+	request.peer = "203.0.113.9:1";
+	add_header("X-Forwarded-For", "192.0.2.7");
+	assert_asked_from("203.0.113.9:1");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -400,6 +435,7 @@ int main(void)
 		TEST(large_bodies_are_for_good_certificates_of_each_way),
 		TEST(without_tls_only_a_proxy_sends_messages),
 		TEST(a_proxy_says_who_asks),
+		TEST(a_users_guesses_are_counted_for_who_is_behind_the_proxy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -288,7 +288,7 @@ static void a_name_may_be_wrong_so_often_and_is_free_after_a_while(void **state)
 	user_directory_free(&asking.directory);
 }
 
-static void an_address_may_be_wrong_so_often_whatever_its_port(void **state)
+static void an_address_may_be_wrong_so_often_whatever_its_port_and_its_last_bits(void **state)
 {
 	struct asking asking;
 
@@ -299,11 +299,22 @@ static void an_address_may_be_wrong_so_often_whatever_its_port(void **state)
 		char address[64];
 
 		snprintf(name, sizeof(name), "name%d", i);
-		snprintf(address, sizeof(address), "[2001:db8::1]:%d", 1000 + i);
+		snprintf(address, sizeof(address), "[2001:db8::%d]:%d", 1 + i % 7, 1000 + i);
 		assert_int_equal(check_digest(&asking, name, "x", address, "realm"), USER_UNKNOWN);
 	}
 	assert_int_equal(check_digest(&asking, "ada", "right", "[2001:db8::1]:1", "realm"), USER_LIMITED);
-	assert_int_equal(check_digest(&asking, "ada", "right", "[2001:db8::2]:1", "realm"), USER_GOOD);
+	assert_int_equal(check_digest(&asking, "ada", "right", "2001:db8::ffff:0:0:1", "realm"),
+		USER_LIMITED);
+	assert_int_equal(check_digest(&asking, "ada", "right", "[2001:db8:0:1::1]:1", "realm"), USER_GOOD);
+	for (int i = 0; i < USER_WRONG_PER_ADDRESS; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "other%d", i);
+		assert_int_equal(check_digest(&asking, name, "x", "192.0.2.1:1", "realm"), USER_UNKNOWN);
+	}
+	assert_int_equal(check_digest(&asking, "ada", "right", "192.0.2.1", "realm"), USER_LIMITED);
+	assert_int_equal(check_digest(&asking, "ada", "right", "192.0.2.2:1", "realm"), USER_GOOD);
+	assert_int_equal(check_digest(&asking, "ada", "right", "unix", "realm"), USER_GOOD);
 	user_directory_free(&asking.directory);
 }
 
@@ -316,7 +327,7 @@ int main(void)
 		cmocka_unit_test(names_and_passwords_have_their_limits),
 		cmocka_unit_test(who_is_asked_for_is_found_and_proved),
 		cmocka_unit_test(a_name_may_be_wrong_so_often_and_is_free_after_a_while),
-		cmocka_unit_test(an_address_may_be_wrong_so_often_whatever_its_port),
+		cmocka_unit_test(an_address_may_be_wrong_so_often_whatever_its_port_and_its_last_bits),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -52,11 +52,10 @@ void guesses_free(struct guesses **guesses)
 static void key_of(const struct guesses *guesses, enum guess_sort sort, struct slice who,
 	uint8_t key[static SHA256_BYTES])
 {
-	uint8_t text[2 * SHA256_BYTES + 1];
+	uint8_t text[1 + SHA256_BYTES + SHA256_BYTES] = {(uint8_t)sort};
 
-	memcpy(text, guesses->salt, SHA256_BYTES);
-	sha256(who, text + SHA256_BYTES);
-	text[2 * SHA256_BYTES] = (uint8_t)sort;
+	memcpy(text + 1, guesses->salt, SHA256_BYTES);
+	sha256(who, text + 1 + SHA256_BYTES);
 	sha256(slice_of(text, sizeof(text)), key);
 }
 

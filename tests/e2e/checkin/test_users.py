@@ -132,6 +132,30 @@ def test_guessing_is_limited(mac):
     mac.server.wait_log("event=user_login_limited")
 
 
+class Behind(UserChannel):
+    """A user of a device behind a proxy, which says so."""
+
+    client = "192.0.2.1"
+
+    def put(self, path, body, content_type, headers=None):
+        return super().put(path, body, content_type, {"X-Forwarded-For": self.client, **(headers or {})})
+
+
+def test_guesses_are_counted_for_who_is_behind_a_proxy(make_server, authority, tmp_path):
+    server = make_server({"device.user_authenticate": "digest", "device.proxies": "127.0.0.1"}).start()
+    server.trust(authority)
+    add_user(server, tmp_path, "ada", PASSWORD)
+    mac = Device(server, authority.issue("mac")).enroll()
+    for name in range(5):
+        user = Behind(mac, UserID=f"U-{name}", UserShortName=f"nobody{name}")
+        assert [log_in(user, "guess", f"nobody{name}") for _ in range(10)] == [""] * 10
+        user.close()
+    ada = Behind(mac, UserID="U-ada", UserShortName="ada")
+    assert log_in(ada) == "", "50 from this address"
+    ada.client = "192.0.2.2"
+    assert log_in(ada) != ""
+
+
 def test_answers_to_no_open_challenge_and_of_strangers_spend_no_guess(mac, authority):
     user = user_of(mac)
     spent = digest(challenge_of(user), "ada", "guess")

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pomona/base/log.h"
+#include "pomona/command/removal.h"
 #include "pomona/store/enrollment.h"
 
 #include "private.h"
@@ -10,7 +11,9 @@ struct order {
 	int64_t device_id;
 	enum enrollment_state state; /* it leaves the device in; not of a forgotten one */
 	bool is_changed;
-	const char *message; /* what happens next */
+	bool is_queued;                              /* RemoveProfile, which wakes the device by itself */
+	char identifier[PROFILE_TEXT_BYTES_MAX + 1]; /* of our profiles, as the conf has it */
+	const char *message;                         /* what happens next */
 };
 
 static struct order *order_of(struct job *job)
@@ -62,7 +65,20 @@ static enum rc run_unenroll(struct job *job, struct txn *txn, struct err *err)
 	if (device.state == ENROLLMENT_REMOVAL_ORDERED || device.state == ENROLLMENT_REMOVED)
 		return RC_OK;
 	order->is_changed = true;
-	return enrollment_set_state(txn, device.id, ENROLLMENT_REMOVAL_ORDERED, err);
+	if (device.state == ENROLLMENT_ENROLLED)
+		rc = removal_begin(txn, &device, order->identifier, &order->is_queued, err);
+	if (rc == RC_OK && order->is_queued)
+		order->message =
+			"at its next contact the device gets RemoveProfile, and at the one after that a 401";
+	return rc == RC_OK ? enrollment_set_state(txn, device.id, ENROLLMENT_REMOVAL_ORDERED, err) : rc;
+}
+
+static enum rc prepare_unenroll(struct job *job, struct err *err)
+{
+	(void)err;
+	if (job->call.api->enroll != NULL)
+		enroll_profile_identifier(job->call.api->enroll, order_of(job)->identifier);
+	return RC_OK;
 }
 
 /* Nothing is queued for it: it is pushed to, so that it comes and learns of it. */
@@ -107,6 +123,7 @@ static enum rc run_keep(struct job *job, struct txn *txn, struct err *err)
 {
 	struct order *order = order_of(job);
 	struct enrollment device;
+	bool was_given = false;
 	enum rc rc = find_device(job, txn, &device, err);
 
 	if (rc != RC_OK)
@@ -123,8 +140,13 @@ static enum rc run_keep(struct job *job, struct txn *txn, struct err *err)
 	rc = state_before_order(job, txn, device.id, &order->state, err);
 	if (rc != RC_OK)
 		return rc;
+	rc = removal_cancel(txn, device.id, &was_given, err);
+	if (rc != RC_OK)
+		return rc;
 	order->is_changed = true;
-	order->message = "the order is withdrawn; the device had not been told";
+	order->message = was_given
+		? "the order is withdrawn; but the device had been given RemoveProfile: it may be gone"
+		: "the order is withdrawn; the device had not been told";
 	return enrollment_set_state(txn, device.id, order->state, err);
 }
 
@@ -161,6 +183,7 @@ static void reply_forget(struct job *job)
 void api_device_unenroll(struct http_request *request, void *api)
 {
 	static const struct job_type type = {.size = sizeof(struct order),
+		.prepare = prepare_unenroll,
 		.run = run_unenroll,
 		.reply = reply_unenroll};
 

@@ -160,7 +160,9 @@ static enum rc read_device(struct call *call, struct txn *txn, struct json_value
 		return rc;
 	write_device(call, &view, root);
 	api_push_view_write(&view.push, json_set_object(root, "push"));
-	rc = write_open_commands(call, txn, enrollment.id, json_set_array(root, "commands"), err);
+	rc = api_renewal_write(call, txn, enrollment.id, root, err);
+	if (rc == RC_OK)
+		rc = write_open_commands(call, txn, enrollment.id, json_set_array(root, "commands"), err);
 	if (rc != RC_OK || enrollment_kind_is_user(enrollment.kind))
 		return rc;
 	users.device_id = enrollment.id;

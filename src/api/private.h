@@ -220,6 +220,11 @@ void api_set_cert(struct json_value *object, const struct cert_facts *facts);
 void api_queue_view_write(const struct queue_view *view, struct json_value *row);
 enum rc api_alarms_write(struct call *call, struct txn *txn, int limit, struct json_value *root,
 	struct err *err) MUST_USE;
+/* How far the renewal of a device's identity is; null of who has none. */
+enum rc api_renewal_write(struct call *call, struct txn *txn, int64_t enrollment_id,
+	struct json_value *object, struct err *err) MUST_USE;
+enum rc api_renewals_status_write(struct call *call, struct txn *txn, struct json_value *root,
+	struct err *err) MUST_USE;
 /* Which keys blobs are sealed under. */
 void api_keys_write(struct api *api, struct json_value *object);
 /* The queue's rows of one page, as "commands" or "results". */
@@ -281,6 +286,7 @@ void api_tokens_post(struct http_request *request, void *api);
 void api_token_delete(struct http_request *request, void *api);
 void api_identities_get(struct http_request *request, void *api);
 void api_challenges_post(struct http_request *request, void *api);
+void api_renewals_post(struct http_request *request, void *api);
 void api_profiles_post(struct http_request *request, void *api);
 void api_identities_post(struct http_request *request, void *api);
 void api_identity_revoke_post(struct http_request *request, void *api);

@@ -22,6 +22,8 @@ struct handing {
 	int64_t intent_id;
 	char challenge[ENROLL_SECRET_BYTES]; /* wiped when the profile is made */
 	uint8_t digest[SHA256_BYTES];
+	char url[API_URL_BYTES];
+	struct enroll_profile_facts facts;
 	struct buf profile; /* a secret */
 };
 
@@ -71,13 +73,14 @@ static const char *common_name(const struct handing *handing)
 static enum rc sign(struct job *job, struct err *err)
 {
 	struct handing *handing = handing_of(job);
-	char url[API_URL_BYTES];
-	struct enroll_profile_ask ask = {.url = url, .common_name = common_name(handing)};
+	struct enroll_profile_ask ask = {.url = handing->url,
+		.common_name = common_name(handing),
+		.facts_r = &handing->facts};
 	enum rc rc;
 
 	if (ask.common_name == NULL)
 		return api_call_no_memory(err);
-	enroll_url(job->call.api->enroll, url);
+	enroll_url(job->call.api->enroll, handing->url);
 	enroll_secret_make(handing->challenge);
 	sha256(slice_of_str(handing->challenge), handing->digest);
 	ask.challenge = slice_of_str(handing->challenge);
@@ -90,12 +93,18 @@ static enum rc sign(struct job *job, struct err *err)
 static enum rc run(struct job *job, struct txn *txn, struct err *err)
 {
 	struct handing *handing = handing_of(job);
+	const struct intent_profile profile = {
+		.identifier = slice_of_str(handing->facts.identifier),
+		.url = slice_of_str(handing->url),
+		.access_rights = handing->facts.access_rights,
+	};
 	const struct intent_new intent = {.way = INTENT_PROFILE,
 		.challenge_sha256 = handing->digest,
 		.device_id = handing->device_id,
 		.serial_number = handing->serial_number,
 		.created_by = slice_of_str(job->call.who),
-		.expires_at = handing->expires_at};
+		.expires_at = handing->expires_at,
+		.profile = &profile};
 
 	return intent_add(txn, &intent, &handing->intent_id, err);
 }

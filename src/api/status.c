@@ -290,6 +290,8 @@ static enum rc read_status(struct call *call, struct txn *txn, struct json_value
 	if (rc == RC_OK)
 		rc = write_history(txn, root, err);
 	if (rc == RC_OK)
+		rc = api_renewals_status_write(call, txn, root, err);
+	if (rc == RC_OK)
 		rc = api_push_status_write(call, txn, root, err);
 	if (rc == RC_OK)
 		rc = write_certificates(call, txn, root, err);

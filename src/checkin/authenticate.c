@@ -3,6 +3,13 @@
 
 #include "pomona/identity/judge.h"
 
+/* We gave this device the next identity, and may have had to once more. */
+static bool is_own_renewal(const struct sender *sender)
+{
+	return sender->is_identity_known && sender->identity.is_ours &&
+		sender->identity.renewal_of == sender->device.id;
+}
+
 /*
  * An enrollment that was never finished and is tried anew looks the same as a competitor: an alarm is raised
  * for both, since only people can tell.
@@ -12,7 +19,7 @@ static bool is_conflict(const struct sender *sender)
 	int64_t identity_id = sender->is_identity_known ? sender->identity.id : 0;
 	int64_t pending_id = sender->device.pending_identity_id;
 
-	if (!sender->is_device_known)
+	if (!sender->is_device_known || is_own_renewal(sender))
 		return false;
 	if (pending_id != 0 && pending_id != identity_id)
 		return true;

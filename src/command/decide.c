@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "pomona/identity/judge.h"
+#include "pomona/identity/unenroll.h"
 #include "pomona/store/admin.h"
 #include "pomona/store/push.h"
 
@@ -20,6 +21,7 @@ struct turn {
 	const struct sender *sender;
 	struct outcome *outcome;
 	struct err *err;
+	bool is_last; /* it is told to leave, and its commands were cancelled for that just now */
 };
 
 static bool is_open_state(enum queue_state state)
@@ -33,7 +35,7 @@ static enum rc finish(const struct turn *turn, const struct queue_item *item)
 		.state = turn->result->status == RESULT_ACKNOWLEDGED ? QUEUE_DONE : QUEUE_FAILED,
 		.status = turn->result->status_word,
 		.raw = turn->result->raw,
-		.is_late = !is_open_state(item->state),
+		.is_late = !is_open_state(item->state) && !turn->is_last,
 	};
 
 	enum rc rc = queue_finish(turn->txn, item, &answer, turn->err);
@@ -177,6 +179,36 @@ static enum rc give_next(const struct turn *turn)
 	return RC_OK;
 }
 
+/* Its removal is ordered: it is given RemoveProfile, and after that a 401. */
+static enum rc give_removal(const struct turn *turn)
+{
+	struct queue_item item;
+	enum rc rc = unenroll_find_command(turn->txn, turn->sender, &item, turn->err);
+
+	if (rc != RC_OK)
+		return rc == RC_NOT_FOUND ? RC_OK : rc;
+	rc = queue_hand_out(turn->txn, &item, &turn->outcome->body, turn->err);
+	if (rc == RC_CORRUPT)
+		return put_aside(turn, &item);
+	turn->outcome->content_type = OUTCOME_PLIST_TYPE;
+	turn->outcome->event = "removal_given";
+	return rc;
+}
+
+/* Its last word is kept, though the reply is a 401: what it says of RemoveProfile, above all. */
+static enum rc keep_last_answer(const struct turn *turn)
+{
+	const char *event = turn->outcome->event;
+	enum rc rc;
+
+	if (turn->result->status == RESULT_IDLE || turn->sender->standing != STANDING_PINNED ||
+		!turn->sender->is_channel_known)
+		return RC_OK;
+	rc = take_answer(turn);
+	turn->outcome->event = event;
+	return rc;
+}
+
 static enum rc take_turn(const struct turn *turn)
 {
 	const struct sender *sender = turn->sender;
@@ -188,6 +220,8 @@ static enum rc take_turn(const struct turn *turn)
 		rc = take_answer(turn);
 	if (rc != RC_OK)
 		return rc;
+	if (sender->device.state == ENROLLMENT_REMOVAL_ORDERED)
+		return give_removal(turn);
 	/* What ended or has not begun loses no answer, and is given nothing. */
 	if (sender->device.state != ENROLLMENT_ENROLLED || sender->channel.state != ENROLLMENT_ENROLLED)
 		return RC_OK;
@@ -200,9 +234,10 @@ enum rc result_decide(struct txn *txn, const struct result_policy *policy,
 {
 	const struct judge_params judge = {.policy = &policy->unenroll,
 		.credential = credential,
-		.claim = &result->claim};
+		.claim = &result->claim,
+		.is_command_route = true};
 	struct sender sender;
-	const struct turn turn = {.txn = txn,
+	struct turn turn = {.txn = txn,
 		.setup = &policy->setup,
 		.result = result,
 		.sender = &sender,
@@ -210,6 +245,9 @@ enum rc result_decide(struct txn *txn, const struct result_policy *policy,
 		.err = err};
 	enum rc rc = judge_sender(txn, &judge, &sender, outcome, err);
 
+	turn.is_last = rc == RC_OK && outcome->refusal == REFUSAL_REMOVAL_ORDERED;
+	if (turn.is_last)
+		return keep_last_answer(&turn);
 	if (rc == RC_OK && outcome->refusal == REFUSAL_NONE)
 		rc = judge_require_pinned(txn, &result->claim, &sender, outcome, err);
 	if (rc == RC_OK && outcome->refusal == REFUSAL_NONE)

@@ -36,21 +36,6 @@ static enum rc make_row(const char *request_type, struct arena *arena, struct co
 	return rc;
 }
 
-static enum rc enqueue(struct txn *txn, const struct command_row *row, int64_t enrollment_id,
-	struct err *err)
-{
-	int64_t command_id = 0;
-	int64_t batch_id = 0;
-	bool was_queued;
-	enum rc rc = command_put(txn, row, &command_id, err);
-
-	if (rc == RC_OK)
-		rc = batch_begin(txn, command_id, 0, &batch_id, err);
-	if (rc == RC_OK)
-		rc = batch_add(txn, batch_id, enrollment_id, &was_queued, err);
-	return rc == RC_OK ? batch_publish(txn, batch_id, err) : rc;
-}
-
 enum rc setup_queue(struct txn *txn, int64_t enrollment_id, enum enrollment_kind kind,
 	struct err *err)
 {
@@ -58,7 +43,7 @@ enum rc setup_queue(struct txn *txn, int64_t enrollment_id, enum enrollment_kind
 	const char *request_type = setup_command_of(kind);
 	struct command_row row;
 	struct queue_item item;
-	int64_t queued_at;
+	int64_t queued_at, command_id;
 	enum rc rc = queue_last(txn, enrollment_id, &item, &queued_at, err);
 
 	if (rc != RC_NOT_FOUND || request_type == NULL)
@@ -67,5 +52,5 @@ enum rc setup_queue(struct txn *txn, int64_t enrollment_id, enum enrollment_kind
 	if (arena == NULL)
 		return err_set(err, RC_NO_MEMORY, "%s", request_type);
 	rc = make_row(request_type, arena, &row, err);
-	return rc == RC_OK ? enqueue(txn, &row, enrollment_id, err) : rc;
+	return rc == RC_OK ? command_send_one(txn, &row, enrollment_id, 0, &command_id, err) : rc;
 }

@@ -105,6 +105,9 @@ static const struct config_key keys[] = {
 		HELP("How long the key that used a challenge gets its certificate by it once more.")),
 	KEY(enroll, crl_valid_s, INTEGER(60, 31536000, "604800", "s"), RELOADABLE,
 		HELP("When the list of revoked identities, at /crl, says that the next one is due.")),
+	KEY(enroll, renew_before, INTEGER(0, 3650, "60", "days"), RELOADABLE,
+		HELP(
+			"So long before its end a device's identity is renewed, half of its life at most; 0 for never.")),
 	KEY(enroll, auto_configured, CHOICE("no|yes", "yes"), RELOADABLE,
 		HELP("Whether devices in Setup Assistant are let go after the commands that wait for them.")),
 	KEY(enroll, setup_wait_s, INTEGER(0, 604800, "900", "s"), RELOADABLE,

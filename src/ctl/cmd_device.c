@@ -91,6 +91,16 @@ static void print_push(const struct ctl *ctl, const struct json_value *push)
 	print_json_fact(ctl, push, "advice", "what it means");
 }
 
+static void print_renewal(const struct ctl *ctl, const struct json_value *renewal)
+{
+	if (renewal == NULL || json_kind(renewal) != JSON_KIND_OBJECT)
+		return;
+	print_json_fact(ctl, renewal, "state", "renewal");
+	print_json_time(ctl, renewal, "due_at", "renewal due");
+	print_json_fact(ctl, renewal, "why", "renewal because");
+	print_json_time(ctl, renewal, "next_at", "renewal again");
+}
+
 static void print_device(const struct ctl *ctl, const struct json_value *json)
 {
 	const struct json_value *identity = json_get(json, "identity");
@@ -101,6 +111,7 @@ static void print_device(const struct ctl *ctl, const struct json_value *json)
 		print_json_fact(ctl, identity, "sha256", "certificate SHA-256");
 		print_json_time(ctl, identity, "not_after", "certificate ends");
 	}
+	print_renewal(ctl, json_get(json, "renewal"));
 	print_push(ctl, json_get(json, "push"));
 	print_users(ctl, json_get(json, "users"));
 	print_commands(ctl, json_get(json, "commands"));

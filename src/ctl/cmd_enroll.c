@@ -73,3 +73,44 @@ int cmd_enroll_profile(struct ctl *ctl, const struct args *args)
 	answer_fini(&answer);
 	return status;
 }
+
+static size_t print_renewals(const struct ctl *ctl, const struct json_value *rows)
+{
+	static const char *const columns[] = {"ID", "OUTCOME", "WHY", NULL};
+	struct table *table = table_new(columns);
+	size_t refused = 0;
+
+	for (size_t i = 0; i < json_count(rows); i++) {
+		const struct json_value *row = json_at(rows, i);
+
+		table_add_json(table, row, "id");
+		table_add_json(table, row, "outcome");
+		table_add_json(table, row, "why");
+		refused += !slice_is_str(json_string(json_get(row, "outcome")), "ordered");
+	}
+	if (!ctl->is_json)
+		table_print(table, ctl->out);
+	table_free(&table);
+	return refused;
+}
+
+int cmd_enroll_renew(struct ctl *ctl, const struct args *args)
+{
+	struct json_value *body = json_new_object();
+	struct json_value *ids = json_set_array(body, "ids");
+	struct answer answer;
+	size_t refused = 0;
+	int status;
+
+	for (size_t i = 0; i < args->word_count; i++)
+		json_append_slice(ids, slice_of_str(args->words[i]));
+	status = api_call_json(ctl, "POST", "/api/v1/enroll/renewals", body, &answer);
+	if (status == 0) {
+		(void)answer_print_json(ctl, &answer);
+		refused = print_renewals(ctl, json_get(answer.json, "results"));
+	}
+	answer_fini(&answer);
+	if (status == 0 && refused > 0)
+		return ctl_fail(ctl, CTL_REFUSED, "%zu will not be renewed", refused);
+	return status;
+}

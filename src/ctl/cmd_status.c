@@ -99,6 +99,18 @@ static void print_history(const struct ctl *ctl, const struct json_value *histor
 		commands, number(history, "bodies_dropped"), number(history, "free_bytes") >> 20);
 }
 
+static void print_renewals(const struct ctl *ctl, const struct json_value *renewals)
+{
+	if (renewals == NULL)
+		return;
+	print_fact(ctl->out, "renewals",
+		"%" PRId64 " wait for their turn, %" PRId64 " sent, %" PRId64 " failed, %" PRId64
+		" not possible, %" PRId64 " too late; %" PRId64 " renewed until now",
+		number(renewals, "waiting") + number(renewals, "ordered"), number(renewals, "sent"),
+		number(renewals, "failed"), number(renewals, "impossible"), number(renewals, "over"),
+		number(renewals, "renewed_total"));
+}
+
 static void print_listener(const struct ctl *ctl, const struct json_value *listeners,
 	const char *name, const char *label)
 {
@@ -215,6 +227,7 @@ static void print(const struct ctl *ctl, const struct json_value *json)
 	print_counts(ctl, json_get(json, "refusals"), refusal_columns);
 	print_certificates(ctl, json_get(json, "certificates"));
 	print_push(ctl, json);
+	print_renewals(ctl, json_get(json, "renewals"));
 	print_history(ctl, json_get(json, "history"));
 	print_writer(ctl, json_get(json, "writer"));
 	print_listener(ctl, json_get(json, "listeners"), "device", "device listener");

@@ -101,6 +101,8 @@ static const struct command table[] = {
 	{"enroll", "profile", "--out FILE [--device ID] [--serial NUMBER] [--expires TIME]",
 		"make an enrollment profile for one device: who installs it is managed", OPTIONS(profile_options),
 		WORDS(0, 0), .run = cmd_enroll_profile},
+	{"enroll", "renew", "ID...", "renew the identities of these devices now, whenever they end", NULL,
+		0, WORDS(1, ARGS_MAX), .run = cmd_enroll_renew},
 	{"ca", "add", "FILE", "trust the device CAs of a PEM file", NULL, 0, WORDS(1, 1),
 		.run = cmd_ca_add},
 	{"ca", "list", "", "the trusted device CAs", NULL, 0, WORDS(0, 0), .run = cmd_ca_list},

@@ -8,8 +8,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "enrolling.h"
 #include "notify.h"
 #include "pomona/base/log.h"
+#include "pomona/enroll/renew.h"
 #include "server.h"
 
 enum {
@@ -59,6 +61,15 @@ static void expire(struct server *server)
 static int64_t turn_history(struct server *server)
 {
 	return history_turn(&server->history, server->store);
+}
+
+static int64_t turn_renewals(struct server *server)
+{
+	char url[PROFILE_URL_BYTES_MAX + 1];
+
+	enrolling_url(server->enroll, server->config->server.hostname,
+		server->listeners[SERVER_LISTENER_DEVICE], url);
+	return enroll_renew_turn(server->enroll, url);
 }
 
 static void look_at_users(struct server *server)
@@ -116,11 +127,12 @@ static int64_t run_timers(struct server *server, struct timer *timers, size_t co
 int control_run(struct server *server)
 {
 	/* A beat is answered by the next one at the latest: twice within the watchdog's time. */
-	enum { HISTORY_TIMER = 2 };
+	enum { HISTORY_TIMER = 2, RENEWALS_TIMER };
 	struct timer timers[] = {
 		{.every_ms = server->config->server.last_seen_flush_s * 1000, .fn = flush_seen},
 		{.every_ms = EXPIRY_EVERY_MS, .fn = expire},
 		[HISTORY_TIMER] = {.turn = turn_history},
+		[RENEWALS_TIMER] = {.turn = turn_renewals},
 		{.every_ms = CERTIFICATES_EVERY_MS, .fn = server_look_at_certificates},
 		{.every_ms = USERS_EVERY_MS, .fn = look_at_users},
 		{.every_ms = (int64_t)(notify_watchdog_us() / 1000 / WATCHDOG_DIVISOR), .fn = beat},
@@ -134,6 +146,8 @@ int control_run(struct server *server)
 		if (signal == SIGHUP) {
 			server_reload(server);
 			timers[HISTORY_TIMER].due_ms = 0;
+			enroll_renew_walk_anew(server->enroll);
+			timers[RENEWALS_TIMER].due_ms = 0;
 		} else if (signal != 0) {
 			return signal;
 		}

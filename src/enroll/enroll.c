@@ -52,7 +52,8 @@ enum rc enroll_new(const struct enroll_params *params, struct enroll **enroll_r,
 		sizeof(enroll->hostname))
 		return err_set(err, RC_LIMIT, "hostname: longer than %d bytes", DNS_NAME_BYTES_MAX);
 	enroll->refused_lines = log_limit_new(SCEP_REFUSAL_COUNT);
-	if (enroll->refused_lines == NULL)
+	enroll->renew = renew_new(enroll);
+	if (enroll->refused_lines == NULL || enroll->renew == NULL)
 		return err_set(err, RC_NO_MEMORY, "enrolling");
 	rc = cert_read_facts(authority_cert_der(params->device_ca), &enroll->ca, err);
 	if (rc == RC_OK)
@@ -97,6 +98,13 @@ void enroll_url(struct enroll *enroll, char out[static PROFILE_URL_BYTES_MAX + 1
 	(void)pthread_rwlock_unlock(&enroll->lock);
 	if (out[0] == '\0')
 		own_url(enroll, out);
+}
+
+void enroll_profile_identifier(struct enroll *enroll, char out[static PROFILE_TEXT_BYTES_MAX + 1])
+{
+	(void)pthread_rwlock_rdlock(&enroll->lock);
+	memcpy(out, enroll->settings.profile.identifier, sizeof(enroll->settings.profile.identifier));
+	(void)pthread_rwlock_unlock(&enroll->lock);
 }
 
 void settings_wipe(struct enroll_settings *settings)
@@ -179,6 +187,7 @@ void enroll_free(struct enroll **enroll)
 	if (*enroll == NULL)
 		return;
 	log_limit_free(&(*enroll)->refused_lines);
+	renew_free(&(*enroll)->renew);
 	(void)pthread_rwlock_destroy(&(*enroll)->lock);
 	(void)pthread_mutex_destroy(&(*enroll)->crl.lock);
 	buf_fini(&(*enroll)->crl.der);

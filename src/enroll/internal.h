@@ -12,6 +12,7 @@
 
 #include "pomona/base/log_limit.h"
 #include "pomona/enroll/enroll.h"
+#include "renew.h"
 #include "scep_decide.h"
 
 enum { ENROLL_HOSTNAME_BYTES = DNS_NAME_BYTES_MAX + 1 };
@@ -38,6 +39,7 @@ struct enroll {
 	struct apple_chain *apple;         /* exchanged, and counted by who uses it */
 	struct log_limit *refused_lines;   /* one slot a scep_refusal */
 	struct crl_cache crl;
+	struct renew *renew;
 	atomic_uint_fast64_t scep_issued, scep_repeated, scep_refused;
 };
 

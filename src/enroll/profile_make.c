@@ -59,7 +59,9 @@ static enum rc read_store(struct enroll *enroll, struct making *making, struct e
 
 	if (rc != RC_OK)
 		return rc;
-	if (making->settings.topic[0] == '\0')
+	if (making->topic[0] != '\0')
+		rc = RC_OK; /* it stays */
+	else if (making->settings.topic[0] == '\0')
 		rc = choose_topic(txn, making, err);
 	else
 		memcpy(making->topic, making->settings.topic, sizeof(making->topic));
@@ -144,11 +146,37 @@ static enum rc write_signed(struct enroll *enroll, struct making *making,
 	return cms_sign_attached(signer, buf_slice(&plain), clock_unix_s(enroll->clock), out, err);
 }
 
+/* Of two sets of rights that hold each what it needs, what both have does so too. */
+static enum rc keep_what_stays(struct making *making, const struct enroll_profile_ask *ask,
+	struct err *err)
+{
+	struct enroll_profile_settings *settings = &making->settings;
+	const char *topic = ask->topic == NULL ? "" : ask->topic;
+	const char *identifier = ask->identifier == NULL ? "" : ask->identifier;
+
+	if (strlen(topic) >= sizeof(making->topic) || strlen(identifier) >= sizeof(settings->identifier))
+		return err_set(err, RC_LIMIT, "the topic or the identifier of the profile is too long");
+	memcpy(making->topic, topic, strlen(topic) + 1);
+	if (identifier[0] != '\0')
+		memcpy(settings->identifier, identifier, strlen(identifier) + 1);
+	if (ask->rights_max != 0)
+		settings->access_rights &= ask->rights_max;
+	if (settings->access_rights == 0)
+		settings->access_rights = ask->rights_max;
+	if (ask->facts_r == NULL)
+		return RC_OK;
+	memcpy(ask->facts_r->identifier, settings->identifier, sizeof(settings->identifier));
+	ask->facts_r->access_rights = settings->access_rights;
+	return RC_OK;
+}
+
 static enum rc make(struct enroll *enroll, struct making *making,
 	const struct enroll_profile_ask *ask, struct buf *out, struct err *err)
 {
-	enum rc rc = read_store(enroll, making, err);
+	enum rc rc = keep_what_stays(making, ask, err);
 
+	if (rc == RC_OK)
+		rc = read_store(enroll, making, err);
 	if (rc == RC_OK)
 		rc = sha1_fingerprint(authority_cert_der(enroll->device_ca), making->ca_sha1, err);
 	if (rc != RC_OK)

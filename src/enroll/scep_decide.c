@@ -119,6 +119,7 @@ static enum rc decide_renewal(struct txn *txn, const struct identity *identity,
 	if (identity->not_after <= txn_now(txn))
 		return refuse(decision, SCEP_REFUSED_EXPIRED);
 	issue_for(decision, identity->issued_for);
+	decision->profile_of = identity->id;
 	if (identity->owner_id == 0)
 		return RC_OK;
 	rc = enrollment_by_id(txn, identity->owner_id, &device, err);
@@ -129,6 +130,24 @@ static enum rc decide_renewal(struct txn *txn, const struct identity *identity,
 	issue_for(decision, device.ext_id);
 	if (device.identity_id == identity->id)
 		decision->issued.renewal_of = device.id;
+	return RC_OK;
+}
+
+/* As long as the device is enrolled: who was removed does not come back by what it was sent before. */
+static enum rc renew_by_intent(struct txn *txn, const struct intent *intent,
+	struct scep_decision *decision, struct err *err)
+{
+	struct enrollment device;
+	enum rc rc;
+
+	if (intent->renewal_of == 0)
+		return RC_OK;
+	rc = enrollment_by_id(txn, intent->renewal_of, &device, err);
+	if (rc != RC_OK && rc != RC_NOT_FOUND)
+		return rc;
+	if (rc == RC_NOT_FOUND || device.state != ENROLLMENT_ENROLLED)
+		return refuse(decision, SCEP_REFUSED_EXPIRED_CHALLENGE);
+	decision->issued.renewal_of = device.id;
 	return RC_OK;
 }
 
@@ -145,7 +164,7 @@ static enum rc decide_intent(struct txn *txn, const struct scep_policy *policy,
 			return refuse(decision, SCEP_REFUSED_EXPIRED_CHALLENGE);
 		decision->intent_id = intent->id;
 		issue_for(decision, intent->device_id);
-		return RC_OK;
+		return renew_by_intent(txn, intent, decision, err);
 	}
 	/* A device that lost our answer asks again, with another transaction: it must not be stuck. */
 	if (is_same_key && txn_now(txn) - intent->used_at <= policy->challenge_grace_s) {
@@ -240,5 +259,7 @@ enum rc scep_keep(struct txn *txn, const struct scep_facts *facts,
 			identity.id, err);
 	if (rc == RC_OK && decision->intent_id != 0)
 		rc = intent_use(txn, decision->intent_id, facts->key_sha256, identity.id, err);
+	if (rc == RC_OK && decision->profile_of != 0)
+		rc = identity_profile_copy(txn, decision->profile_of, identity.id, err);
 	return rc;
 }

@@ -10,6 +10,7 @@
 
 #include "pomona/pki/scep.h"
 #include "pomona/store/intent.h"
+#include "pomona/store/renewal.h"
 
 struct scep_policy {
 	struct slice static_challenge; /* empty: none */
@@ -41,6 +42,7 @@ struct scep_decision {
 	int64_t identity_id;           /* the certificate is given once more; 0: a new one is issued */
 	struct identity_issued issued; /* of a new one: all but facts and DER */
 	int64_t intent_id;             /* whose challenge it takes; 0: none */
+	int64_t profile_of;            /* the identity that it came with the same profile as; 0: none */
 	char issued_for[ENROLLMENT_DEVICE_ID_BYTES_MAX + 1];
 };
 

@@ -20,6 +20,7 @@ enum rc judge_sender(struct txn *txn, const struct judge_params *params, struct 
 		.credential = params->credential,
 		.claim = params->claim,
 		.sender = sender_r,
+		.is_command_route = params->is_command_route,
 		.is_authenticate = params->is_authenticate,
 	};
 	enum rc rc = sender_establish(txn, params->credential, params->claim, sender_r, err);

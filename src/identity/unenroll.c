@@ -5,6 +5,7 @@
 
 #include "pomona/identity/channels.h"
 #include "pomona/store/admin.h"
+#include "pomona/store/renewal.h"
 
 static void give_401(struct outcome *outcome, enum refusal refusal)
 {
@@ -34,10 +35,24 @@ static enum rc end_device(struct txn *txn, const struct enrollment *device, stru
 	if (rc == RC_OK && device->pending_identity_id != 0)
 		rc = enrollment_drop_pending(txn, device->id, err);
 	if (rc == RC_OK)
+		rc = removal_drop(txn, device->id, err);
+	if (rc == RC_OK)
 		rc = channels_cancel(txn, device->id, "removed", err);
 	if (rc == RC_OK)
 		rc = enrollment_end_users(txn, device->id, err);
 	return rc;
+}
+
+enum rc unenroll_find_command(struct txn *txn, const struct sender *sender,
+	struct queue_item *item_r, struct err *err)
+{
+	enum rc rc;
+
+	if (sender->device.state != ENROLLMENT_REMOVAL_ORDERED || sender->standing != STANDING_PINNED ||
+		!sender->is_channel_known || sender->channel.id != sender->device.id)
+		return RC_NOT_FOUND;
+	rc = removal_find(txn, sender->device.id, item_r, err);
+	return rc == RC_OK && item_r->state != QUEUE_QUEUED ? RC_NOT_FOUND : rc;
 }
 
 /*
@@ -48,10 +63,15 @@ static enum rc decide_ordered(struct txn *txn, const struct unenroll_params *par
 	struct outcome *outcome, struct err *err)
 {
 	enum standing standing = params->sender->standing;
-	enum rc rc;
+	struct queue_item item;
+	enum rc rc = RC_NOT_FOUND;
 
 	if (standing != STANDING_PINNED && standing != STANDING_PENDING && !params->is_authenticate)
 		return RC_OK;
+	if (params->is_command_route)
+		rc = unenroll_find_command(txn, params->sender, &item, err);
+	if (rc != RC_NOT_FOUND)
+		return rc; /* a fault, or it is given the command first */
 	rc = end_device(txn, &params->sender->device, err);
 	if (rc != RC_OK)
 		return rc;

@@ -24,22 +24,36 @@ static enum rc check(const struct intent_new *intent, struct err *err)
 	return rc;
 }
 
+static enum rc check_profile(const struct intent_profile *profile, struct err *err)
+{
+	enum rc rc = bytes_check("profile identifier", profile->identifier, INTENT_NAME_BYTES_MAX, err);
+
+	return rc == RC_OK ? bytes_check("profile URL", profile->url, INTENT_URL_BYTES_MAX, err) : rc;
+}
+
 enum rc intent_add(struct txn *txn, const struct intent_new *intent, int64_t *id_r, struct err *err)
 {
 	AUTO(query_end) struct query query = {0};
+	static const struct intent_profile unknown = {.access_rights = 0};
+	const struct intent_profile *profile = intent->profile == NULL ? &unknown : intent->profile;
 	struct slice challenge = {.ptr = NULL};
 	enum rc rc = check(intent, err);
+
+	if (rc == RC_OK)
+		rc = check_profile(profile, err);
 
 	if (intent->challenge_sha256 != NULL)
 		challenge = slice_of(intent->challenge_sha256, SHA256_BYTES);
 	if (rc == RC_OK)
 		rc = QUERY(&query, txn, err,
 			"INSERT INTO intent (way, challenge_sha256, device_id, serial_number, user_name, created_by,"
-			" created_at, expires_at) VALUES (?1, nullif(?2, x''), ?3, ?4, ?5, ?6, ?7, ?8)"
+			" created_at, expires_at, profile_identifier, profile_url, profile_rights, renewal_of)"
+			" VALUES (?1, nullif(?2, x''), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
 			" ON CONFLICT DO NOTHING RETURNING id",
 			V_INT(intent->way), V_BLOB(challenge), V_TEXT(intent->device_id), V_TEXT(intent->serial_number),
 			V_TEXT(intent->user_name), V_TEXT(intent->created_by), V_INT(txn->now),
-			V_INT(intent->expires_at));
+			V_INT(intent->expires_at), V_TEXT(profile->identifier), V_TEXT(profile->url),
+			V_INT(profile->access_rights), V_ID(intent->renewal_of));
 	if (rc == RC_OK)
 		rc = query_row(&query, "intent", err);
 	if (rc == RC_NOT_FOUND)
@@ -54,7 +68,7 @@ enum rc intent_find_by_challenge(struct txn *txn,
 {
 	AUTO(query_end) struct query query = {0};
 	enum rc rc = QUERY(&query, txn, err,
-		"SELECT id, way, device_id, created_at, expires_at, used_at, key_sha256, identity_id"
+		"SELECT id, way, device_id, created_at, expires_at, used_at, key_sha256, identity_id, renewal_of"
 		" FROM intent WHERE challenge_sha256 = ?1",
 		V_SHA256(challenge_sha256));
 
@@ -69,6 +83,7 @@ enum rc intent_find_by_challenge(struct txn *txn,
 		.expires_at = query_int(&query, 4),
 		.used_at = query_int(&query, 5),
 		.identity_id = query_int(&query, 7),
+		.renewal_of = query_int(&query, 8),
 	};
 	query_copy(&query, 2, intent_r->device_id, sizeof(intent_r->device_id));
 	query_sha256(&query, 6, intent_r->key_sha256);
@@ -84,7 +99,13 @@ enum rc intent_use(struct txn *txn, int64_t id, const uint8_t key_sha256[static 
 
 	if (rc == RC_OK && txn_changes(txn) == 0)
 		return err_set(err, RC_EXISTS, "the challenge was used before");
-	return rc;
+	if (rc != RC_OK)
+		return rc;
+	return DO(txn, err,
+		"INSERT OR REPLACE INTO identity_profile (identity_id, identifier, url, access_rights)"
+		" SELECT ?2, profile_identifier, profile_url, profile_rights FROM intent"
+		" WHERE id = ?1 AND profile_identifier <> ''",
+		V_INT(id), V_INT(identity_id));
 }
 
 enum rc scep_transaction_find(struct txn *txn, const uint8_t key_sha256[static SHA256_BYTES],

@@ -25,6 +25,9 @@ enum rc command_from_plist(struct slice plist, struct arena *arena, struct comma
  */
 enum rc command_from_json(const struct json_value *command, struct slice uuid, struct arena *arena,
 	struct command_row *row_r, struct err *err) MUST_USE;
+/* Queues it for one enrollment, in the transaction; it expires at not_after (0: never). */
+enum rc command_send_one(struct txn *txn, const struct command_row *row, int64_t enrollment_id,
+	int64_t not_after, int64_t *command_id_r, struct err *err) MUST_USE;
 /* The inverse, for the API: a dictionary or an array as JSON with $data and $date; NULL for other kinds. */
 struct plist_node;
 struct json_value *command_json_of_plist(const struct plist_node *node);

@@ -39,6 +39,7 @@ struct enroll_settings { /* may change while serving */
 	int64_t identity_valid_s;
 	int64_t challenge_grace_s; /* how long a challenge works again for the key that used it */
 	int64_t crl_valid_s;
+	int64_t renew_before_s; /* 0: identities are not renewed */
 	struct enroll_profile_settings profile;
 };
 
@@ -71,11 +72,23 @@ void enroll_url(struct enroll *enroll, char out[static PROFILE_URL_BYTES_MAX + 1
 
 /* 40 random hex digits: a challenge, the token of a link. Kept as its SHA-256; the caller wipes it. */
 void enroll_secret_make(char out[static ENROLL_SECRET_BYTES]);
+/* The identifier of the profiles that are made now. */
+void enroll_profile_identifier(struct enroll *enroll, char out[static PROFILE_TEXT_BYTES_MAX + 1]);
+
+/* What an update of the profile may not change. */
+struct enroll_profile_facts {
+	char identifier[PROFILE_TEXT_BYTES_MAX + 1];
+	int64_t access_rights;
+};
 
 struct enroll_profile_ask {
 	const char *url;         /* as the settings have it, or by the server's name and port */
 	const char *common_name; /* that the device is to ask an identity for, 1 to 64 bytes */
 	struct slice challenge;  /* for SCEP */
+	/* Of an update: what stays as it was. NULL, "" and 0: as the settings have it. */
+	const char *identifier, *topic;
+	int64_t rights_max;                   /* rights beyond these are left out */
+	struct enroll_profile_facts *facts_r; /* filled with what it says; NULL: not wanted */
 };
 /*
  * Appends the signed enrollment profile, which holds the challenge. It reads the database and uses the server's key:

@@ -16,6 +16,7 @@ struct judge_params {
 	const struct unenroll_policy *policy;
 	const struct credential *credential;
 	const struct claim *claim;
+	bool is_command_route;
 	bool is_authenticate;
 };
 

@@ -11,6 +11,7 @@
 #include "pomona/identity/claim.h"
 #include "pomona/identity/outcome.h"
 #include "pomona/identity/sender.h"
+#include "pomona/store/queue.h"
 
 enum unknown_device { UNKNOWN_DEVICE_REFUSE, UNKNOWN_DEVICE_UNENROLL };
 
@@ -26,8 +27,17 @@ struct unenroll_params {
 	const struct credential *credential;
 	const struct claim *claim;
 	const struct sender *sender; /* established, without a refusal */
+	/* It can be answered with a command, so an ordered removal may begin with RemoveProfile. */
+	bool is_command_route;
 	bool is_authenticate; /* no unknown device's fault; a REMOVED device may enroll again with it */
 };
+
+/*
+ * Is there a RemoveProfile that the device has not been given yet? *item_r is what it is to be given now, and nothing
+ * else; its next message gets the 401. RC_NOT_FOUND: there is none.
+ */
+enum rc unenroll_find_command(struct txn *txn, const struct sender *sender,
+	struct queue_item *item_r, struct err *err) MUST_USE;
 
 /*
  * Judges the device part of the claim. outcome->refusal stays REFUSAL_NONE: nothing speaks against the device,

@@ -19,6 +19,7 @@
 enum {
 	INTENT_NAME_BYTES_MAX = 256, /* serial number, user name, maker */
 	INTENT_TRANSACTION_ID_BYTES_MAX = 256,
+	INTENT_URL_BYTES_MAX = 1024,
 	INTENT_REVOKED_MAX = 100000, /* identities that one list of revoked ones names */
 };
 
@@ -31,11 +32,20 @@ enum intent_way {      /* how the device came to it; the numbers are the schema'
 	INTENT_WAY_END
 };
 
+/* What an enrollment profile says that its updates may not change. */
+struct intent_profile {
+	struct slice identifier; /* its PayloadIdentifier */
+	struct slice url;        /* under which it has the server */
+	int64_t access_rights;
+};
+
 struct intent_new {
 	enum intent_way way;
 	const uint8_t *challenge_sha256;                              /* SHA256_BYTES; NULL: none */
 	struct slice device_id, serial_number, user_name, created_by; /* empty: unknown */
 	int64_t expires_at;
+	const struct intent_profile *profile; /* that the challenge stands in; NULL: not known */
+	int64_t renewal_of; /* the enrollment whose identity the new one is to replace; 0: none */
 };
 
 struct intent {
@@ -43,7 +53,8 @@ struct intent {
 	enum intent_way way;
 	char device_id[ENROLLMENT_DEVICE_ID_BYTES_MAX + 1];
 	int64_t created_at, expires_at;
-	int64_t used_at; /* 0: not yet; then the two below are unset */
+	int64_t renewal_of; /* 0: none */
+	int64_t used_at;    /* 0: not yet; then the two below are unset */
 	uint8_t key_sha256[SHA256_BYTES];
 	int64_t identity_id; /* 0: it is gone */
 };
@@ -54,7 +65,10 @@ enum rc intent_add(struct txn *txn, const struct intent_new *intent, int64_t *id
 enum rc intent_find_by_challenge(struct txn *txn,
 	const uint8_t challenge_sha256[static SHA256_BYTES], struct intent *intent_r, struct err *err)
 	MUST_USE;
-/* Its challenge was used by this key, which got this identity. RC_EXISTS: it was used before. */
+/*
+ * Its challenge was used by this key, which got this identity; the identity is known to have come with the intent's
+ * profile from then on. RC_EXISTS: it was used before.
+ */
 enum rc intent_use(struct txn *txn, int64_t id, const uint8_t key_sha256[static SHA256_BYTES],
 	int64_t identity_id, struct err *err) MUST_USE;
 

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "internal.h"
+#include "pomona/base/codec.h"
+#include "pomona/base/rand.h"
+#include "pomona/command/command.h"
+#include "renew.h"
+
+/* The enrollment profile once more, as a command: what cannot change is as the device has it. */
+
+enum {
+	CHALLENGE_BYTES = 41, /* 40 hex digits */
+	SIGNED_BYTES_MAX = 2 * PROFILE_BYTES_MAX,
+	COMMAND_BYTES_MAX = 2 * SIGNED_BYTES_MAX, /* in base64, with what stands around it */
+};
+
+static void make_challenge(char out[static CHALLENGE_BYTES])
+{
+	uint8_t random[CHALLENGE_BYTES / 2];
+
+	rand_bytes(random, sizeof(random));
+	for (size_t i = 0; i < sizeof(random); i++)
+		(void)snprintf(out + 2 * i, CHALLENGE_BYTES - 2 * i, "%02x", random[i]);
+	explicit_bzero(random, sizeof(random));
+}
+
+static enum rc make_profile(struct renew *renew, struct renew_step *step, struct buf *out,
+	struct err *err)
+{
+	const struct renewal_target *target = &step->target;
+	const bool is_name_long = strlen(target->ext_id) > PROFILE_COMMON_NAME_BYTES_MAX;
+	char challenge[CHALLENGE_BYTES] = "";
+	const struct enroll_profile_ask ask = {
+		.url = step->url,
+		.common_name = is_name_long ? "Pomona device identity" : target->ext_id,
+		.challenge = slice_of(challenge, CHALLENGE_BYTES - 1),
+		.identifier = target->identifier,
+		.topic = target->topic,
+		.rights_max = target->access_rights,
+		.facts_r = &step->profile,
+	};
+	enum rc rc;
+
+	make_challenge(challenge);
+	sha256(ask.challenge, step->challenge_sha256);
+	rc = enroll_make_profile(renew->enroll, &ask, out, err);
+	explicit_bzero(challenge, sizeof(challenge));
+	return rc;
+}
+
+static enum rc make_command(struct renew *renew, struct slice profile, struct command_row *row_r,
+	struct err *err)
+{
+	AUTO(buf_fini_secret) struct buf text;
+
+	buf_init(&text, COMMAND_BYTES_MAX);
+	if (buf_reserve(&text, 2 * profile.len + 1024) == NULL) /* a secret is not moved in memory */
+		return buf_status(&text, "InstallProfile", err);
+	buf_append_str(&text,
+		"<plist version=\"1.0\"><dict><key>RequestType</key><string>InstallProfile</string>"
+		"<key>Payload</key><data>");
+	base64_encode(profile, &text);
+	buf_append_str(&text, "</data></dict></plist>");
+	if (buf_status(&text, "InstallProfile", err) != RC_OK)
+		return err->rc;
+	return command_from_plist(buf_slice(&text), renew->arena, row_r, err);
+}
+
+enum rc renew_make(struct renew *renew, struct renew_step *step, struct err *err)
+{
+	AUTO(buf_fini_secret) struct buf profile;
+	enum rc rc;
+
+	buf_init(&profile, SIGNED_BYTES_MAX);
+	step->url = step->target.url[0] != '\0' ? step->target.url : renew->url;
+	rc = make_profile(renew, step, &profile, err);
+	return rc == RC_OK ? make_command(renew, buf_slice(&profile), &step->command, err) : rc;
+}

@@ -182,6 +182,7 @@ enum rc api_renewals_status_write(struct call *call, struct txn *txn, struct jso
 	if (call->api->enroll != NULL)
 		enroll_renew_stats(call->api->enroll, &stats);
 	json_set_time(object, "walked_at", stats.walked_at);
+	json_set_int(object, "walks", stats.walks);
 	json_set_int(object, "devices", stats.devices);
 	json_set_int(object, "waiting", stats.waiting);
 	for (int i = RENEWAL_ORDERED; i < RENEWAL_STATE_END; i++)

@@ -151,11 +151,14 @@ static enum rc read_command_plist(struct call *call, struct txn *txn, struct buf
 	struct err *err)
 {
 	const char *uuid = http_request_param(call->request, "uuid");
-	int64_t command_id;
-	enum rc rc = command_find(txn, slice_of_str(uuid), &command_id, err);
+	struct command_view view;
+	enum rc rc = command_view(txn, slice_of_str(uuid), call->arena, &view, err);
 
+	if (rc == RC_OK && view.is_hidden)
+		return api_call_conflict(err,
+			"it holds the challenge of its device's next identity, and is shown to nobody else");
 	if (rc == RC_OK)
-		rc = command_body(txn, command_id, out, err);
+		rc = command_body(txn, view.command_id, out, err);
 	return rc == RC_NOT_FOUND ? err_set(err, rc, "no command has this uuid") : rc;
 }
 

@@ -7,6 +7,7 @@
 #include "pomona/identity/unenroll.h"
 #include "pomona/store/admin.h"
 #include "pomona/store/push.h"
+#include "pomona/store/renewal.h"
 
 /* A queue of bodies that do not open is put aside in slices; the rest comes with the next message. */
 enum { CORRUPT_SKIPPED_MAX = 64 };
@@ -195,18 +196,22 @@ static enum rc give_removal(const struct turn *turn)
 	return rc;
 }
 
-/* Its last word is kept, though the reply is a 401: what it says of RemoveProfile, above all. */
+/* What it says of RemoveProfile is kept, though the reply is a 401. */
 static enum rc keep_last_answer(const struct turn *turn)
 {
 	const char *event = turn->outcome->event;
+	struct queue_item removal, item;
 	enum rc rc;
 
-	if (turn->result->status == RESULT_IDLE || turn->sender->standing != STANDING_PINNED ||
-		!turn->sender->is_channel_known)
+	if (turn->result->status == RESULT_IDLE || turn->sender->standing != STANDING_PINNED)
 		return RC_OK;
-	rc = take_answer(turn);
+	rc = removal_find(turn->txn, turn->sender->channel.id, &removal, turn->err);
+	if (rc == RC_OK)
+		rc = queue_find(turn->txn, removal.enrollment_id, turn->result->command_uuid, &item, turn->err);
+	if (rc == RC_OK && item.command_id == removal.command_id)
+		rc = take_answer(turn);
 	turn->outcome->event = event;
-	return rc;
+	return rc == RC_NOT_FOUND ? RC_OK : rc;
 }
 
 static enum rc take_turn(const struct turn *turn)

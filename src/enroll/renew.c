@@ -173,11 +173,9 @@ static void end_walk(struct renew *renew)
 {
 	atomic_store(&renew->waiting, renew->counted_waiting);
 	atomic_store(&renew->devices, renew->counted_devices);
-	atomic_store(&renew->walked_at, clock_unix_s(renew->enroll->clock));
-	renew->counted_waiting = 0;
-	renew->counted_devices = 0;
+	atomic_store(&renew->walked_at, renew->began_at);
+	(void)atomic_fetch_add(&renew->walks, 1);
 	renew->after_id = 0;
-	renew->has_told_fault = false;
 }
 
 /* A slice that failed is done once more, after the rest of a walk. */
@@ -219,6 +217,7 @@ static void begin_walk(struct renew *renew)
 	renew->counted_waiting = 0;
 	renew->counted_devices = 0;
 	renew->has_told_fault = false;
+	renew->began_at = clock_unix_s(renew->enroll->clock);
 }
 
 static void on_signer(void *ctx)
@@ -226,7 +225,7 @@ static void on_signer(void *ctx)
 	struct renew *renew = ctx;
 	struct err err = {.rc = RC_OK};
 
-	if (renew->is_beginning)
+	if (renew->is_beginning || renew->after_id == 0)
 		begin_walk(renew);
 	renew->step_count = 0;
 	renew->send_count = 0;
@@ -313,6 +312,7 @@ void enroll_renew_stats(const struct enroll *enroll, struct enroll_renew_stats *
 	*stats_r = (struct enroll_renew_stats){
 		.waiting = atomic_load(&enroll->renew->waiting),
 		.walked_at = atomic_load(&enroll->renew->walked_at),
+		.walks = atomic_load(&enroll->renew->walks),
 		.devices = atomic_load(&enroll->renew->devices),
 	};
 }

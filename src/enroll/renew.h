@@ -34,7 +34,7 @@ struct renew {
 	atomic_bool is_under_way;
 	atomic_bool is_new_walk_wanted, is_look_wanted;
 	atomic_int_least64_t next_us; /* monotonic; the next slice is due */
-	atomic_int_least64_t waiting, walked_at, devices;
+	atomic_int_least64_t waiting, walked_at, walks, devices;
 	/* main's, before it hands the slice on: */
 	char url[PROFILE_URL_BYTES_MAX + 1];
 	bool is_beginning; /* this slice is a walk's first */
@@ -44,6 +44,7 @@ struct renew {
 	struct renewal_facts rows[RENEW_ROWS];
 	struct renew_step steps[RENEW_STEPS_MAX];
 	size_t step_count, send_count;
+	int64_t began_at;          /* this walk */
 	int64_t after_id, next_id; /* where the slice began, and ends */
 	bool is_over;              /* it was the walk's last */
 	int64_t seen_waiting, seen_devices, counted_waiting, counted_devices;

@@ -124,18 +124,27 @@ static const struct {
 	[RENEW_GIVE_UP] = {LOG_LEVEL_ERROR, "identity_ended"},
 };
 
+static void log_sent(const struct renew_step *step, const char *ends)
+{
+	log_info(events[RENEW_SEND].event, LOG_STR("device", step->target.ext_id),
+		LOG_STR("why", step->decision.why), LOG_STR("identity_ends", ends),
+		LOG_SLICE("command", step->command.uuid), LOG_INT("failed_before", step->facts.tries));
+}
+
 void renew_log(const struct renew_step *step)
 {
-	const bool is_sent = step->decision.action == RENEW_SEND;
-	const char *why = step->decision.why[0] == '\0' ? NULL : step->decision.why;
+	const struct renew_decision *decision = &step->decision;
 	char ends[TIME_TEXT_BYTES];
 	char next[TIME_TEXT_BYTES];
 
 	time_format(step->facts.not_after, ends);
-	time_format(step->decision.next_at, next);
-	LOG_AT(events[step->decision.action].level, events[step->decision.action].event,
-		LOG_STR("device", step->target.ext_id), LOG_STR("why", why), LOG_STR("identity_ends", ends),
-		LOG_SLICE("command", is_sent ? step->command.uuid : slice_of(NULL, 0)),
-		LOG_INT("failed_before", step->facts.tries),
-		LOG_STR("next_at", step->decision.next_at == 0 ? NULL : next));
+	time_format(decision->next_at, next);
+	if (decision->action == RENEW_SEND) {
+		log_sent(step, ends);
+		return;
+	}
+	LOG_AT(events[decision->action].level, events[decision->action].event,
+		LOG_STR("device", step->target.ext_id),
+		LOG_STR("why", decision->why[0] == '\0' ? NULL : decision->why), LOG_STR("identity_ends", ends),
+		LOG_STR("next_at", decision->next_at == 0 ? NULL : next));
 }

@@ -65,7 +65,10 @@ static enum rc make_command(struct renew *renew, struct slice profile, struct co
 	buf_append_str(&text, "</data></dict></plist>");
 	if (buf_status(&text, "InstallProfile", err) != RC_OK)
 		return err->rc;
-	return command_from_plist(buf_slice(&text), renew->arena, row_r, err);
+	if (command_from_plist(buf_slice(&text), renew->arena, row_r, err) != RC_OK)
+		return err->rc;
+	row_r->is_hidden = true;
+	return RC_OK;
 }
 
 enum rc renew_make(struct renew *renew, struct renew_step *step, struct err *err)

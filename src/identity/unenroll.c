@@ -35,8 +35,6 @@ static enum rc end_device(struct txn *txn, const struct enrollment *device, stru
 	if (rc == RC_OK && device->pending_identity_id != 0)
 		rc = enrollment_drop_pending(txn, device->id, err);
 	if (rc == RC_OK)
-		rc = removal_drop(txn, device->id, err);
-	if (rc == RC_OK)
 		rc = channels_cancel(txn, device->id, "removed", err);
 	if (rc == RC_OK)
 		rc = enrollment_end_users(txn, device->id, err);

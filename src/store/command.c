@@ -21,10 +21,10 @@ static enum rc insert_command(struct txn *txn, const struct command_row *row, in
 {
 	AUTO(query_end) struct query query = {0};
 	enum rc rc = QUERY(&query, txn, err,
-		"INSERT INTO command (uuid, request_type, priority, is_never_notnow, created_at)"
-		" VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id",
+		"INSERT INTO command (uuid, request_type, priority, is_never_notnow, created_at, is_hidden)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id",
 		V_TEXT(row->uuid), V_TEXT(row->request_type), V_INT(row->priority), V_INT(row->is_never_notnow),
-		V_INT(txn->now));
+		V_INT(txn->now), V_INT(row->is_hidden));
 
 	if (rc == RC_OK)
 		rc = query_row(&query, "command", err);

@@ -13,7 +13,7 @@ static enum rc read_command(struct txn *txn, struct slice uuid, struct arena *ar
 	enum rc rc = QUERY(&query, txn, err,
 		"SELECT c.id, c.uuid, c.request_type, c.created_at,"
 		" (SELECT b.not_after FROM batch b WHERE b.command_id = c.id ORDER BY b.id DESC LIMIT 1)"
-		" FROM command c WHERE c.uuid = ?1",
+		", c.is_hidden FROM command c WHERE c.uuid = ?1",
 		V_TEXT(uuid));
 
 	if (rc == RC_OK)
@@ -25,6 +25,7 @@ static enum rc read_command(struct txn *txn, struct slice uuid, struct arena *ar
 	view->request_type = query_str(&query, 2, arena, &is_short);
 	view->created_at = query_int(&query, 3);
 	view->not_after = query_int(&query, 4);
+	view->is_hidden = query_int(&query, 5) != 0;
 	return is_short ? err_set(err, RC_NO_MEMORY, "command") : RC_OK;
 }
 

@@ -40,7 +40,8 @@ void enroll_renewal_of(struct enroll *enroll, const struct renewal_facts *facts,
 
 struct enroll_renew_stats {
 	int64_t waiting;   /* in their window, before their turn, as the latest walk saw it */
-	int64_t walked_at; /* when it ended; 0: none has yet */
+	int64_t walked_at; /* when that walk began; 0: none has ended yet */
+	int64_t walks;     /* that ended, since the start */
 	int64_t devices;   /* that it saw */
 };
 void enroll_renew_stats(const struct enroll *enroll, struct enroll_renew_stats *stats_r);

@@ -46,6 +46,7 @@ struct command_row {
 	struct slice body; /* the XML that is sent, unchanged ever after; stored sealed */
 	int priority;
 	bool is_never_notnow;
+	bool is_hidden; /* the body is shown to nobody but the device */
 };
 
 /* Adds, or finds the same: RC_EXISTS where the UUID has another content. */
@@ -124,6 +125,7 @@ struct command_view {
 	int64_t command_id;
 	const char *uuid, *request_type;
 	int64_t created_at, not_after;
+	bool is_hidden;
 	int64_t by_state[QUEUE_STATE_END];
 };
 enum rc command_view(struct txn *txn, struct slice uuid, struct arena *arena,

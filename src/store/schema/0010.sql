@@ -30,6 +30,9 @@ CREATE TABLE renewal (
 -- Without those that are done, of which there will be one a device.
 CREATE INDEX renewal_by_state ON renewal (state, enrollment_id) WHERE state <> 4;
 
+-- Its body holds what nobody but the device may read: the challenge of a renewal.
+ALTER TABLE command ADD COLUMN is_hidden INTEGER NOT NULL DEFAULT 0;
+
 -- The RemoveProfile that an ordered removal begins with.
 CREATE TABLE removal (
 	enrollment_id INTEGER PRIMARY KEY REFERENCES enrollment (id) ON DELETE CASCADE,

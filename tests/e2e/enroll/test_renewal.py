@@ -44,15 +44,14 @@ class Clock:
 
     def look(self):
         """Waits until the walk has gone round once more."""
-        before = walked_at(self.server)
-        begin = self.now()
+        walks, begin = renewals(self.server)["walks"], int(self.now())
         self.server.reload()
-        wait_until(lambda: walked_at(self.server) >= begin - 1 and walked_at(self.server) != before, "the walk", 60)
 
+        def has_walked():
+            told = renewals(self.server)
+            return told["walks"] > walks and seconds_of(told["walked_at"]) >= begin
 
-def walked_at(server):
-    text = server.get("/api/v1/status")["renewals"]["walked_at"]
-    return 0 if text is None else seconds_of(text)
+        wait_until(has_walked, "the walk", 60)
 
 
 def renewals(server):
@@ -226,6 +225,8 @@ def test_an_order_renews_at_once_what_can_be_renewed_and_what_cannot_change_stay
     assert phone.renewal()["state"] == "sent"
     assert foreign.poll() is None and server.device("FOREIGN")["renewal"]["due_at"] is None
     command = phone.poll()
+    reply = server.api("GET", f"/api/v1/commands/{command['CommandUUID']}/plist")
+    assert reply.status == 409 and b"Payload" not in reply.body, "the challenge is the device's alone"
     phone.install(command)
     mdm, scep = payload(phone.profile, "com.apple.mdm"), payload(phone.profile, "com.apple.security.scep")
     assert phone.profile["PayloadIdentifier"] == "org.example.first"

@@ -7,6 +7,7 @@
 #include "history_sql.h"
 #include "push_sql.h"
 #include "queue_sql.h"
+#include "renewal_sql.h"
 
 enum { WAYS_MAX = 6 };
 
@@ -85,6 +86,27 @@ static const struct plan history_plans[] = {
 			"SEARCH c USING INTEGER PRIMARY KEY (rowid=?)"}},
 };
 
+/* Devices in the order of their ids, or those alone about which there is something to say. */
+static const struct plan renewal_plans[] = {
+	{SQL_RENEWAL_WALK,
+		{"SEARCH e USING INTEGER PRIMARY KEY (rowid>?)", "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)",
+			"SEARCH r USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN",
+			"SEARCH q USING PRIMARY KEY (enrollment_id=? AND command_id=?) LEFT-JOIN",
+			"CORRELATED SCALAR SUBQUERY 1",
+			"SEARCH s USING COVERING INDEX scep_transaction_by_identity (identity_id=?)"}},
+	{SQL_RENEWAL_ORDERED,
+		{"SEARCH r USING INDEX renewal_by_state (state=? AND enrollment_id>?)",
+			"SEARCH e USING INTEGER PRIMARY KEY (rowid=?)", "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)",
+			"SEARCH q USING PRIMARY KEY (enrollment_id=? AND command_id=?) LEFT-JOIN",
+			"CORRELATED SCALAR SUBQUERY 1",
+			"SEARCH s USING COVERING INDEX scep_transaction_by_identity (identity_id=?)"}},
+	{SQL_RENEWAL_COUNTS,
+		{"SCAN r USING COVERING INDEX renewal_by_state", "SEARCH e USING INTEGER PRIMARY KEY (rowid=?)"}},
+	{SQL_REMOVAL_FIND,
+		{"SEARCH m USING INTEGER PRIMARY KEY (rowid=?)",
+			"SEARCH q USING PRIMARY KEY (enrollment_id=? AND command_id=?)"}},
+};
+
 static bool is_allowed(const struct plan *plan, const char *step)
 {
 	for (size_t i = 0; i < WAYS_MAX && plan->ways[i] != NULL; i++)
@@ -132,6 +154,11 @@ static void test_no_statement_of_waking_walks_history(void **state)
 static void test_no_statement_of_history_walks_what_is_not_due(void **state)
 {
 	check_plans(*state, history_plans, COUNT_OF(history_plans));
+}
+
+static void test_no_statement_of_renewals_sorts_or_walks_what_is_done(void **state)
+{
+	check_plans(*state, renewal_plans, COUNT_OF(renewal_plans));
 }
 
 /* What the virtual machine does to read a batch to its end, by its seq. */
@@ -187,6 +214,7 @@ int main(void)
 		TEST(test_no_statement_of_a_poll_scans_or_sorts),
 		TEST(test_no_statement_of_waking_walks_history),
 		TEST(test_no_statement_of_history_walks_what_is_not_due),
+		TEST(test_no_statement_of_renewals_sorts_or_walks_what_is_done),
 		TEST(test_a_batch_of_one_costs_the_same_however_many_had_the_command),
 	};
 

@@ -8,7 +8,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "enrolling.h"
 #include "notify.h"
 #include "pomona/base/log.h"
 #include "pomona/enroll/renew.h"
@@ -65,11 +64,7 @@ static int64_t turn_history(struct server *server)
 
 static int64_t turn_renewals(struct server *server)
 {
-	char url[PROFILE_URL_BYTES_MAX + 1];
-
-	enrolling_url(server->enroll, server->config->server.hostname,
-		server->listeners[SERVER_LISTENER_DEVICE], url);
-	return enroll_renew_turn(server->enroll, url);
+	return enroll_renew_turn(server->enroll);
 }
 
 static void look_at_users(struct server *server)

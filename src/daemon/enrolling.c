@@ -7,7 +7,7 @@
 #include "pomona/base/codec.h"
 #include "pomona/base/file.h"
 
-enum { SECONDS_A_DAY = 86400, LINE_BREAK_BYTES = 2, PORT_HTTPS = 443 };
+enum { SECONDS_A_DAY = 86400, LINE_BREAK_BYTES = 2 };
 
 static enum rc take_challenge(const char *path, struct slice text, struct enroll_settings *settings,
 	struct err *err)
@@ -135,21 +135,4 @@ enum rc enrolling_settings(const struct config *config, struct enroll_settings *
 		return rc;
 	rc = read_challenge(config->enroll.scep_challenge_file, settings_r, err);
 	return rc == RC_OK ? RC_OK : err_context(err, "[enroll] scep_challenge_file");
-}
-
-void enrolling_url(struct enroll *enroll, const char *hostname,
-	const struct http_listener *listener, char out[static PROFILE_URL_BYTES_MAX + 1])
-{
-	const bool is_v6 = strchr(hostname, ':') != NULL;
-
-	const unsigned port = http_listener_port(listener);
-	int len;
-
-	enroll_url(enroll, out);
-	if (out[0] != '\0')
-		return;
-	len = snprintf(out, PROFILE_URL_BYTES_MAX + 1, "https://%s%s%s", is_v6 ? "[" : "", hostname,
-		is_v6 ? "]" : "");
-	if (port != PORT_HTTPS)
-		(void)snprintf(out + len, PROFILE_URL_BYTES_MAX + 1 - (size_t)len, ":%u", port);
 }

@@ -18,8 +18,4 @@ enum rc enrolling_settings(const struct config *config, struct enroll_settings *
 enum rc enrolling_signer(const struct host_tls *tls, struct cms_signer **signer_r, struct err *err)
 	MUST_USE;
 
-/* Where devices reach us: as the conf says, or by hostname and the listener's port. */
-void enrolling_url(struct enroll *enroll, const char *hostname,
-	const struct http_listener *listener, char out[static PROFILE_URL_BYTES_MAX + 1]);
-
 #endif

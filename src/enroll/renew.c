@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "renew.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -237,6 +236,7 @@ static void on_signer(void *ctx)
 		end_slice(renew, false);
 		return;
 	}
+	enroll_url(renew->enroll, renew->url);
 	make_profiles(renew);
 	if (renew->step_count == 0)
 		end_slice(renew, true);
@@ -261,7 +261,7 @@ static int64_t rest_of(const struct renew *renew)
 	return rest_ms < RENEW_LOOK_MS ? rest_ms : RENEW_LOOK_MS;
 }
 
-int64_t enroll_renew_turn(struct enroll *enroll, const char *url)
+int64_t enroll_renew_turn(struct enroll *enroll)
 {
 	struct renew *renew = enroll->renew;
 
@@ -269,7 +269,6 @@ int64_t enroll_renew_turn(struct enroll *enroll, const char *url)
 		return RENEW_SLICE_REST_MS;
 	if (!is_due(renew))
 		return rest_of(renew);
-	(void)snprintf(renew->url, sizeof(renew->url), "%s", url);
 	atomic_store(&renew->is_under_way, true);
 	if (signer_submit(enroll->signer, &renew->signer_job, NULL) == RC_OK)
 		return RENEW_SLICE_REST_MS;

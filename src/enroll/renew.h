@@ -35,10 +35,9 @@ struct renew {
 	atomic_bool is_new_walk_wanted, is_look_wanted;
 	atomic_int_least64_t next_us; /* monotonic; the next slice is due */
 	atomic_int_least64_t waiting, walked_at, walks, devices;
-	/* main's, before it hands the slice on: */
-	char url[PROFILE_URL_BYTES_MAX + 1];
-	bool is_beginning; /* this slice is a walk's first */
+	bool is_beginning; /* main's, before it hands the slice on: it is a walk's first */
 	/* Of whoever has the slice: */
+	char url[PROFILE_URL_BYTES_MAX + 1]; /* for profiles that do not say */
 	struct arena *arena;
 	struct renew_policy policy;
 	struct renewal_facts rows[RENEW_ROWS];

@@ -1,41 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <string.h>
 
 #include "internal.h"
 #include "pomona/base/codec.h"
-#include "pomona/base/rand.h"
 #include "pomona/command/command.h"
 #include "renew.h"
 
 /* The enrollment profile once more, as a command: what cannot change is as the device has it. */
 
 enum {
-	CHALLENGE_BYTES = 41, /* 40 hex digits */
 	SIGNED_BYTES_MAX = 2 * PROFILE_BYTES_MAX,
 	COMMAND_BYTES_MAX = 2 * SIGNED_BYTES_MAX, /* in base64, with what stands around it */
 };
-
-static void make_challenge(char out[static CHALLENGE_BYTES])
-{
-	uint8_t random[CHALLENGE_BYTES / 2];
-
-	rand_bytes(random, sizeof(random));
-	for (size_t i = 0; i < sizeof(random); i++)
-		(void)snprintf(out + 2 * i, CHALLENGE_BYTES - 2 * i, "%02x", random[i]);
-	explicit_bzero(random, sizeof(random));
-}
 
 static enum rc make_profile(struct renew *renew, struct renew_step *step, struct buf *out,
 	struct err *err)
 {
 	const struct renewal_target *target = &step->target;
 	const bool is_name_long = strlen(target->ext_id) > PROFILE_COMMON_NAME_BYTES_MAX;
-	char challenge[CHALLENGE_BYTES] = "";
+	char challenge[ENROLL_SECRET_BYTES] = "";
 	const struct enroll_profile_ask ask = {
 		.url = step->url,
 		.common_name = is_name_long ? "Pomona device identity" : target->ext_id,
-		.challenge = slice_of(challenge, CHALLENGE_BYTES - 1),
+		.challenge = slice_of(challenge, ENROLL_SECRET_BYTES - 1),
 		.identifier = target->identifier,
 		.topic = target->topic,
 		.rights_max = target->access_rights,
@@ -43,7 +30,7 @@ static enum rc make_profile(struct renew *renew, struct renew_step *step, struct
 	};
 	enum rc rc;
 
-	make_challenge(challenge);
+	enroll_secret_make(challenge);
 	sha256(ask.challenge, step->challenge_sha256);
 	rc = enroll_make_profile(renew->enroll, &ask, out, err);
 	explicit_bzero(challenge, sizeof(challenge));

@@ -22,8 +22,8 @@ enum {
 	RENEW_LOOK_MS = 1000,       /* how soon main hears of an order */
 };
 
-/* Main. `url` is where devices reach us, for profiles that do not say. Returns at once; again after so many ms. */
-int64_t enroll_renew_turn(struct enroll *enroll, const char *url);
+/* Main. Returns at once; again after so many ms. */
+int64_t enroll_renew_turn(struct enroll *enroll);
 /* Any thread. From now on a walk begins anew, as after a change of the conf; */
 void enroll_renew_walk_anew(struct enroll *enroll);
 /* and what was ordered is looked at, too. */

@@ -94,17 +94,26 @@ static enum scep_refusal ask(struct ask *ask)
 struct mint {
 	const char *challenge, *device_id;
 	int64_t expires_at;
+	const char *renewal_of; /* the ext_id of an enrollment; NULL: none */
 };
 
 static enum rc mint_run(void *ctx, struct txn *txn, struct err *err)
 {
+	static const struct intent_profile profile = {.identifier = SLICE_LITERAL("org.example")};
 	const struct mint *mint = ctx;
 	uint8_t digest[SHA256_BYTES];
 	int64_t id;
-	const struct intent_new intent = {.way = INTENT_CHALLENGE,
+	struct enrollment device = {.id = 0};
+	struct intent_new intent = {.way = INTENT_CHALLENGE,
 		.challenge_sha256 = digest,
 		.device_id = slice_of_str(mint->device_id),
-		.expires_at = mint->expires_at};
+		.expires_at = mint->expires_at,
+		.profile = &profile};
+
+	if (mint->renewal_of != NULL &&
+		enrollment_find(txn, slice_of_str(mint->renewal_of), &device, err) != RC_OK)
+		return err->rc;
+	intent.renewal_of = device.id;
 
 	sha256(slice_of_str(mint->challenge), digest);
 	return intent_add(txn, &intent, &id, err);
@@ -112,7 +121,7 @@ static enum rc mint_run(void *ctx, struct txn *txn, struct err *err)
 
 static void mint(const char *challenge, const char *device_id)
 {
-	struct mint order = {challenge, device_id, world.now + HOUR_S};
+	struct mint order = {challenge, device_id, world.now + HOUR_S, NULL};
 
 	world_write(&world, mint_run, &order);
 }
@@ -344,6 +353,53 @@ static void the_present_certificate_renews_its_device_and_a_former_one_does_not(
 	assert_int_equal(ask(&former), SCEP_REFUSED_FORMER);
 }
 
+static enum rc add_device(void *ctx, struct txn *txn, struct err *err)
+{
+	return enrollment_add_device(txn, ENROLLMENT_DEVICE, SLICE_LITERAL("UDID-1"), ctx, err);
+}
+
+static void the_challenge_of_a_renewal_renews_its_device_as_long_as_that_is_enrolled(void **state)
+{
+	struct mint order = {"c1", "UDID-1", world.now + HOUR_S, "UDID-1"};
+	struct ask first = {.challenge = "c1"};
+	struct ask removed = {.challenge = "c2", .transaction = "t2", .key = "k2"};
+	int64_t id = 0;
+
+	(void)state;
+	world_write(&world, add_device, &id);
+	world_set_state(&world, "UDID-1", ENROLLMENT_ENROLLED);
+	world_write(&world, mint_run, &order);
+	assert_int_equal(ask(&first), SCEP_NOT_REFUSED);
+	assert_int_equal(first.decision.issued.renewal_of, id);
+	assert_string_equal(first.decision.issued_for, "UDID-1");
+	order.challenge = "c2";
+	world_write(&world, mint_run, &order);
+	for (int i = ENROLLMENT_REMOVAL_ORDERED; i <= ENROLLMENT_CHECKED_OUT; i++) {
+		world_set_state(&world, "UDID-1", (enum enrollment_state)i);
+		assert_int_equal(ask(&removed), SCEP_REFUSED_EXPIRED_CHALLENGE);
+	}
+}
+
+static void the_next_identity_is_known_to_have_come_with_the_same_profile(void **state)
+{
+	struct ask first = {.challenge = "c1"};
+	struct ask renewal = {.kind = SCEP_RENEWAL_REQ,
+		.key = "new",
+		.transaction = "t2",
+		.is_signed_by_another_key = true};
+	char name[32];
+
+	(void)state;
+	mint("c1", "");
+	assert_int_equal(ask(&first), SCEP_NOT_REFUSED);
+	(void)snprintf(name, sizeof(name), "issued %d", issued_count);
+	renewal.signer = name;
+	assert_int_equal(ask(&renewal), SCEP_NOT_REFUSED);
+	assert_int_equal(world_look(&world,
+																			"SELECT count(*) FROM identity_profile WHERE identifier = 'org.example'"),
+		2);
+}
+
 static void a_poll_for_what_was_never_asked_finds_nothing(void **state)
 {
 	struct ask poll = {.kind = SCEP_CERT_POLL, .transaction = "never"};
@@ -367,6 +423,8 @@ int main(void)
 		IN_WORLD(a_renewal_that_keeps_the_key_gets_a_new_certificate),
 		IN_WORLD(a_renewal_by_a_certificate_that_is_revoked_or_at_its_end_is_refused),
 		IN_WORLD(the_present_certificate_renews_its_device_and_a_former_one_does_not),
+		IN_WORLD(the_challenge_of_a_renewal_renews_its_device_as_long_as_that_is_enrolled),
+		IN_WORLD(the_next_identity_is_known_to_have_come_with_the_same_profile),
 		IN_WORLD(a_poll_for_what_was_never_asked_finds_nothing),
 	};
 

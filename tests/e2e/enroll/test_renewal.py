@@ -85,7 +85,7 @@ class Phone(Device):
         super().__init__(server, self.new_identity(self.profile), udid, **options)
         self.seen = []  # what it was sent
         self.old = []  # identities it had
-        self.enroll()
+        self.enroll(UnlockToken=b"u" * 100)
 
     def new_identity(self, profile):
         self.client.transaction = f"{id(profile):x}"
@@ -189,8 +189,11 @@ def test_twenty_devices_stay_managed_over_several_lives_of_their_identities(make
                 steps_with_new.add(step)
     assert len(halted) == 1 and len(lied) > 1 and refusals == 0 and put_off == 0
     assert server.get(f"/api/v1/commands/{waiting}/results")["results"][0]["state"] == "done"
+    kinds = {alarm["kind"] for alarm in server.get("/api/v1/alarms")["alarms"]}
+    assert "identity_conflict" not in kinds, "a second try is nobody else's"
     for phone in phones:
         shown = server.device(phone.udid)
+        assert shown["has_unlock_token"] is True, "a renewal keeps what there was"
         assert shown["state"] == "enrolled" and phone.identity_ends() > clock.now(), shown
         assert len(phone.old) >= 3, (phone.udid, len(phone.old))
         assert phone.idle().status == 200

@@ -3,10 +3,15 @@
 RemoveProfile. The daemon's time is moved, in steps."""
 
 import calendar
+import sqlite3
 import time
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from harness import vault
+from harness.authority import Authority
+from harness.certificate import put_foreign
 from harness.device import Device, TOPIC, UserChannel
 from harness.panel import Panel
 from harness.server import wait_until
@@ -272,6 +277,33 @@ def test_what_cannot_be_renewed_is_told_once_and_what_ended_too(make_clocked, au
     assert lost.idle().status == 403
     byod.close()
     lost.close()
+
+
+def test_a_root_that_is_newer_than_a_devices_profile_is_brought_to_it_and_once(make_clocked, tmp_path):
+    server, clock = make_clocked({"enroll.identity_days": 365, "device.tls_renew_days": 0})
+    phone = Phone(server, tmp_path, "OLD-ROOT")
+    server.stop()
+    root = Authority("New root", backdate_days=1)
+    vault.put(server.folder, "tls_root.cert", root.certificate.public_bytes(Encoding.DER))
+    put_foreign(server, 300, root, -1)
+    server.root_pem.write_bytes(root.certificate_pem())
+    database = sqlite3.connect(server.folder / "pomona.db")
+    with database:  # as if it had enrolled before the new root was made
+        database.execute("UPDATE enrollment SET enrolled_at = enrolled_at - 10 * 86400")
+    database.close()
+    server.start()
+    phone.close()
+    phone.use(phone.identity)
+    clock.on(31 * DAY_S)  # half of renew_before, and a day
+    server.wait_log('event=renewal_sent device=OLD-ROOT why="the server has another root"')
+    phone.work()
+    given = payload(phone.profile, "com.apple.security.root")["PayloadContent"]
+    assert given == root.certificate.public_bytes(Encoding.DER)
+    for _ in range(2):
+        clock.on(DAY_S)
+        phone.work()
+    assert phone.seen == ["InstallProfile"] and phone.renewal()["state"] == "far"
+    phone.close()
 
 
 # --- removal

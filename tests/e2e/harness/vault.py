@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a stopped server's database keeps sealed, opened with its master key by python3-cryptography."""
 
+import os
 import sqlite3
 
 from cryptography import x509
@@ -36,4 +37,16 @@ def forget(folder, name):
     database = sqlite3.connect(folder / "pomona.db")
     with database:
         assert database.execute("DELETE FROM vault WHERE name = ?", (name,)).rowcount == 1
+    database.close()
+
+
+def put(folder, name, plain):
+    """Puts something else in the place of what is kept under the name."""
+    keys = dict(line.split() for line in (folder / "master.key").read_text().splitlines())
+    database = sqlite3.connect(folder / "pomona.db")
+    with database:
+        (sealed,), = database.execute("SELECT sealed FROM vault WHERE name = ?", (name,))
+        head, nonce = sealed[:NONCE_AT], os.urandom(HEAD_BYTES - NONCE_AT)
+        text = AESGCM(bytes.fromhex(keys[head[1:].hex()])).encrypt(nonce, plain, head + f"vault/{name}".encode())
+        database.execute("UPDATE vault SET sealed = ? WHERE name = ?", (head + nonce + text, name))
     database.close()

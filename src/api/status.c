@@ -261,9 +261,10 @@ static void write_denied(struct api *api, struct json_value *root)
 			(int64_t)atomic_load(&api->denied[i].total));
 }
 
-static void write_scep(const struct api *api, struct json_value *root)
+static void write_enrolling(const struct api *api, struct json_value *root)
 {
 	struct json_value *scep = json_set_object(root, "scep");
+	struct json_value *ade = json_set_object(root, "ade");
 	struct enroll_stats stats = {.scep_issued = 0};
 
 	if (api->enroll != NULL)
@@ -271,6 +272,8 @@ static void write_scep(const struct api *api, struct json_value *root)
 	json_set_int(scep, "issued", (int64_t)stats.scep_issued);
 	json_set_int(scep, "repeated", (int64_t)stats.scep_repeated);
 	json_set_int(scep, "refused", (int64_t)stats.scep_refused);
+	json_set_int(ade, "given", (int64_t)stats.ade_given);
+	json_set_int(ade, "refused", (int64_t)stats.ade_refused);
 }
 
 static enum rc read_status(struct call *call, struct txn *txn, struct json_value *root,
@@ -308,7 +311,7 @@ static enum rc read_status(struct call *call, struct txn *txn, struct json_value
 	write_device(api->device, root);
 	write_refusals(api->device, root);
 	write_denied(api, root);
-	write_scep(api, root);
+	write_enrolling(api, root);
 	return rc;
 }
 

@@ -113,6 +113,74 @@ static enum rc read_profile(const struct config *config, struct enroll_profile_s
 	return check_profile(profile, err);
 }
 
+/* --- Automated Device Enrollment */
+
+static enum rc check_ade(const struct ade_settings *ade, struct err *err)
+{
+	static const char *const names[] = {"minimum_os_ios", "minimum_os_ipados", "minimum_os_macos"};
+	const struct {
+		const char *name, *url;
+	} urls[] = {
+		{"sso_profile_url", ade->sso_profile_url},
+		{"sso_auth_url", ade->sso_auth_url},
+		{"sso_manifest_url", ade->sso_manifest_url},
+	};
+	size_t count = 0;
+	enum rc rc = RC_OK;
+
+	for (size_t i = 0; i < ADE_OS_COUNT; i++)
+		if (ade->minimum_os[i][0] != '\0' && !ade_version_is_sound(ade->minimum_os[i]))
+			return err_set(err, RC_INVALID, "[enroll] %s: want a version such as 17.5.1", names[i]);
+	for (size_t i = 0; rc == RC_OK && i < COUNT_OF(urls); i++)
+		if (urls[i].url[0] != '\0') {
+			rc = profile_check_url(urls[i].name, urls[i].url, err);
+			count++;
+		}
+	if (rc != RC_OK)
+		return err_context(err, "[enroll]");
+	if (count != 0 && count != COUNT_OF(urls))
+		return err_set(err, RC_INVALID,
+			"[enroll] sso_profile_url, sso_auth_url and sso_manifest_url: set all three or none");
+	return RC_OK;
+}
+
+static enum rc read_ade(const struct config *config, struct ade_settings *ade, struct err *err)
+{
+	static const enum ade_devices devices[] = {
+		[CONFIG_ADE_LISTED] = ADE_DEVICES_LISTED,
+		[CONFIG_ADE_ALL] = ADE_DEVICES_ALL,
+		[CONFIG_ADE_NONE] = ADE_DEVICES_NONE,
+	};
+	static const enum ade_login logins[] = {
+		[CONFIG_ADE_LOGIN_NONE] = ADE_LOGIN_NONE,
+		[CONFIG_ADE_LOGIN_DIGEST] = ADE_LOGIN_DIGEST,
+		[CONFIG_ADE_LOGIN_DIGEST_MD5] = ADE_LOGIN_DIGEST_MD5,
+	};
+	char(*os)[ADE_VERSION_BYTES_MAX + 1] = ade->minimum_os;
+	const struct text texts[] = {
+		{"minimum_os_ios", config->enroll.minimum_os_ios, os[ADE_OS_IOS], sizeof(*os)},
+		{"minimum_os_ipados", config->enroll.minimum_os_ipados, os[ADE_OS_IPADOS], sizeof(*os)},
+		{"minimum_os_macos", config->enroll.minimum_os_macos, os[ADE_OS_MACOS], sizeof(*os)},
+		{"sso_profile_url", config->enroll.sso_profile_url, ade->sso_profile_url,
+			sizeof(ade->sso_profile_url)},
+		{"sso_auth_url", config->enroll.sso_auth_url, ade->sso_auth_url, sizeof(ade->sso_auth_url)},
+		{"sso_manifest_url", config->enroll.sso_manifest_url, ade->sso_manifest_url,
+			sizeof(ade->sso_manifest_url)},
+	};
+	enum rc rc = copy_texts(texts, COUNT_OF(texts), err);
+
+	if (rc != RC_OK)
+		return rc;
+	ade->devices = devices[config->enroll.ade_devices];
+	ade->signature =
+		config->enroll.ade_signature == CONFIG_ADE_ANY ? ADE_SIGNATURE_ANY : ADE_SIGNATURE_APPLE;
+	ade->login = logins[config->enroll.ade_login];
+	ade->is_encrypted = config->enroll.ade_encrypt == CONFIG_YES;
+	(void)snprintf(ade->realm, sizeof(ade->realm), "%s", config->users.realm);
+	return check_ade(ade, err);
+}
+_Static_assert((int)ADE_REALM_BYTES > (int)USER_REALM_BYTES_MAX, "the conf's realm fits");
+
 enum rc enrolling_signer(const struct host_tls *tls, struct cms_signer **signer_r, struct err *err)
 {
 	return cms_signer_new(buf_slice(&tls->chain), buf_slice(&tls->key), signer_r, err);
@@ -131,6 +199,8 @@ enum rc enrolling_settings(const struct config *config, struct enroll_settings *
 		.renew_before_s = config->enroll.renew_before * SECONDS_A_DAY,
 	};
 	rc = read_profile(config, &settings_r->profile, err);
+	if (rc == RC_OK)
+		rc = read_ade(config, &settings_r->ade, err);
 	if (rc != RC_OK)
 		return rc;
 	rc = read_challenge(config->enroll.scep_challenge_file, settings_r, err);

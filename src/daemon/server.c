@@ -328,6 +328,7 @@ static enum rc start_enroll(struct server *server, struct err *err)
 		.device_ca = server->device_ca,
 		.signer = server->signer,
 		.settings = &settings,
+		.users = server->users,
 		.hostname = server->config->server.hostname,
 	};
 	enum rc rc = enrolling_settings(server->config, &settings, err);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ade_decide.h"
 #include "pomona/base/log.h"
 #include "pomona/base/rand.h"
 
@@ -25,12 +26,38 @@ static const struct http_route routes[] = {
 	SCEP_ROUTES("/scep"),
 	SCEP_ROUTES("/cgi-bin/pkiclient.exe"), /* of clients that were given a host alone, RFC 8894 4.1 */
 	{.method = "GET", .path = "/crl", .handle = crl_handle},
+	{.method = "POST", .path = "/enroll/ade", .body_max = ade_body_max, .handle = ade_handle},
+	{.method = "GET", .path = "/enroll/ade", .handle = ade_web_handle},
+	{.method = "POST",
+		.path = "/enroll/ade/login",
+		.body_max = ade_login_body_max,
+		.handle = ade_login_handle},
 };
 
 const struct http_route *enroll_routes(size_t *count_r)
 {
 	*count_r = COUNT_OF(routes);
 	return routes;
+}
+
+/* Somebody may forget that he was trying something out. */
+static void warn_of_trials(const struct ade_settings *settings)
+{
+	if (settings->devices != ADE_DEVICES_NONE && settings->signature == ADE_SIGNATURE_ANY)
+		log_warning("ade_signature_any",
+			LOG_STR("advice",
+				"anybody can pass for a device in its setup: set [enroll] ade_signature = apple"));
+}
+
+static enum rc make_door(struct enroll *enroll, struct user_directory *users, struct err *err)
+{
+	const struct digest_door_params params = {
+		.users = users,
+		.clock = enroll->clock,
+		.realm = enroll->settings.ade.realm,
+	};
+
+	return users == NULL ? RC_OK : digest_door_new(&params, &enroll->door, err);
 }
 
 enum rc enroll_new(const struct enroll_params *params, struct enroll **enroll_r, struct err *err)
@@ -47,19 +74,24 @@ enum rc enroll_new(const struct enroll_params *params, struct enroll **enroll_r,
 	enroll->clock = params->clock;
 	enroll->device_ca = params->device_ca;
 	enroll->signer = params->signer;
+	enroll->users = params->users;
 	enroll->settings = *params->settings;
 	if ((size_t)snprintf(enroll->hostname, sizeof(enroll->hostname), "%s", params->hostname) >=
 		sizeof(enroll->hostname))
 		return err_set(err, RC_LIMIT, "hostname: longer than %d bytes", DNS_NAME_BYTES_MAX);
 	enroll->refused_lines = log_limit_new(SCEP_REFUSAL_COUNT);
+	enroll->ade_lines = log_limit_new(ADE_REASON_COUNT);
 	enroll->renew = renew_new(enroll);
-	if (enroll->refused_lines == NULL || enroll->renew == NULL)
+	if (enroll->refused_lines == NULL || enroll->ade_lines == NULL || enroll->renew == NULL)
 		return err_set(err, RC_NO_MEMORY, "enrolling");
 	rc = cert_read_facts(authority_cert_der(params->device_ca), &enroll->ca, err);
+	if (rc == RC_OK)
+		rc = make_door(enroll, params->users, err);
 	if (rc == RC_OK)
 		rc = apple_chain_new(NULL, 0, &enroll->apple, err);
 	if (rc != RC_OK)
 		return rc;
+	warn_of_trials(&enroll->settings.ade);
 	*enroll_r = enroll;
 	enroll = NULL; /* moved to the caller */
 	return RC_OK;
@@ -117,6 +149,9 @@ void enroll_set_settings(struct enroll *enroll, const struct enroll_settings *se
 	(void)pthread_rwlock_wrlock(&enroll->lock);
 	enroll->settings = *settings;
 	(void)pthread_rwlock_unlock(&enroll->lock);
+	warn_of_trials(&settings->ade);
+	if (enroll->door != NULL)
+		digest_door_set_realm(enroll->door, settings->ade.realm);
 }
 
 void enroll_set_profile_signer(struct enroll *enroll, struct cms_signer **signer)
@@ -171,6 +206,13 @@ void enroll_report_hidden(struct enroll *enroll)
 			log_warning("scep_refusals_not_logged",
 				LOG_STR("reason", scep_refusal_name((enum scep_refusal)i)), LOG_INT("count", hidden));
 	}
+	for (unsigned i = 0; i < ADE_REASON_COUNT; i++) {
+		uint64_t hidden = log_limit_hidden(enroll->ade_lines, i, now_us);
+
+		if (hidden > 0)
+			log_warning("ade_refusals_not_logged", LOG_STR("reason", ade_reason_name((enum ade_reason)i)),
+				LOG_INT("count", hidden));
+	}
 }
 
 void enroll_stats(const struct enroll *enroll, struct enroll_stats *stats_r)
@@ -179,6 +221,8 @@ void enroll_stats(const struct enroll *enroll, struct enroll_stats *stats_r)
 		.scep_issued = atomic_load(&enroll->scep_issued),
 		.scep_repeated = atomic_load(&enroll->scep_repeated),
 		.scep_refused = atomic_load(&enroll->scep_refused),
+		.ade_given = atomic_load(&enroll->ade_given),
+		.ade_refused = atomic_load(&enroll->ade_refused),
 	};
 }
 
@@ -187,6 +231,8 @@ void enroll_free(struct enroll **enroll)
 	if (*enroll == NULL)
 		return;
 	log_limit_free(&(*enroll)->refused_lines);
+	log_limit_free(&(*enroll)->ade_lines);
+	digest_door_free(&(*enroll)->door);
 	renew_free(&(*enroll)->renew);
 	(void)pthread_rwlock_destroy(&(*enroll)->lock);
 	(void)pthread_mutex_destroy(&(*enroll)->crl.lock);

@@ -10,7 +10,7 @@
 #include "pomona/base/err.h"
 #include "pomona/base/slice.h"
 
-enum { FORM_BYTES_MAX = 8192 };
+enum { FORM_BYTES_MAX = 65536 };
 
 #define FORM_CONTENT_TYPE "application/x-www-form-urlencoded"
 

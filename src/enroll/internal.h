@@ -12,6 +12,7 @@
 
 #include "pomona/base/log_limit.h"
 #include "pomona/enroll/enroll.h"
+#include "pomona/identity/digest_door.h"
 #include "renew.h"
 #include "scep_decide.h"
 
@@ -38,9 +39,13 @@ struct enroll {
 	struct cms_signer *profile_signer; /* NULL: none yet */
 	struct apple_chain *apple;         /* exchanged, and counted by who uses it */
 	struct log_limit *refused_lines;   /* one slot a scep_refusal */
+	struct log_limit *ade_lines;       /* one slot an ade_reason */
+	struct user_directory *users;      /* these two NULL: nobody can log in */
+	struct digest_door *door;
 	struct crl_cache crl;
 	struct renew *renew;
 	atomic_uint_fast64_t scep_issued, scep_repeated, scep_refused;
+	atomic_uint_fast64_t ade_given, ade_refused;
 };
 
 /* A copy, which holds a secret: settings_wipe() it. */
@@ -60,6 +65,15 @@ void enroll_say(struct http_request *request, unsigned status, const char *text)
 /* scep.c */
 size_t scep_body_max(const struct http_request *request, void *enroll);
 void scep_handle(struct http_request *request, void *ctx);
+
+/* ade.c */
+size_t ade_body_max(const struct http_request *request, void *enroll);
+void ade_handle(struct http_request *request, void *ctx);
+void ade_web_handle(struct http_request *request, void *ctx);
+
+/* ade_login.c */
+size_t ade_login_body_max(const struct http_request *request, void *enroll);
+void ade_login_handle(struct http_request *request, void *ctx);
 
 /* crl.c */
 void crl_handle(struct http_request *request, void *ctx);

@@ -11,6 +11,7 @@
 
 enum {
 	ARENA_BYTES_MAX = 4194304,
+	SEALED_BYTES_MAX = 2 * PROFILE_BYTES_MAX, /* in base64 */
 	URL_BYTES = PROFILE_URL_BYTES_MAX + 16,
 	NAME_BYTES = PROFILE_TEXT_BYTES_MAX + 64,
 	KEY_BITS = 2048,
@@ -132,18 +133,24 @@ static enum rc write_signed(struct enroll *enroll, struct making *making,
 {
 	const struct cms_signer *signer = enroll->profile_signer;
 	AUTO(buf_fini_secret) struct buf plain;
+	AUTO(buf_fini) struct buf sealed;
+	const bool is_sealed = ask->encrypt_to.len > 0;
 	enum rc rc;
 
 	buf_init(&plain, PROFILE_BYTES_MAX);
+	buf_init(&sealed, SEALED_BYTES_MAX);
 	if (signer == NULL)
 		return err_set(err, RC_BUSY, "there is no certificate yet to sign it with");
 	if (buf_reserve(&plain, PROFILE_BYTES_MAX) == NULL) /* a secret is not moved in memory */
 		return buf_status(&plain, "profile", err);
 	rc = write_plain(making, ask,
 		cert_is_issued_by(cms_signer_cert_der(signer), buf_slice(&making->root)), &plain, err);
+	if (rc == RC_OK && is_sealed)
+		rc = profile_encrypt(buf_slice(&plain), ask->encrypt_to, &sealed, err);
 	if (rc != RC_OK)
 		return rc;
-	return cms_sign_attached(signer, buf_slice(&plain), clock_unix_s(enroll->clock), out, err);
+	return cms_sign_attached(signer, is_sealed ? buf_slice(&sealed) : buf_slice(&plain),
+		clock_unix_s(enroll->clock), out, err);
 }
 
 /* Of two sets of rights that hold each what it needs, what both have does so too. */

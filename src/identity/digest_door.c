@@ -29,9 +29,9 @@ struct used {
 struct digest_door {
 	struct user_directory *users;
 	const struct clock *clock;
-	char realm[USER_REALM_BYTES_MAX + 1];
 	uint8_t key[MAC_BYTES];
 	pthread_mutex_t lock; /* what follows */
+	char realm[USER_REALM_BYTES_MAX + 1];
 	struct used used[DIGEST_DOOR_NONCES_MAX];
 	size_t next;
 	int64_t forgotten_us; /* nonces made up to then may have been used and forgotten */
@@ -73,6 +73,22 @@ enum rc digest_door_new(const struct digest_door_params *params, struct digest_d
 	return RC_OK;
 }
 
+void digest_door_set_realm(struct digest_door *door, const char *realm)
+{
+	if (!user_realm_is_sound(realm))
+		return;
+	(void)pthread_mutex_lock(&door->lock);
+	(void)snprintf(door->realm, sizeof(door->realm), "%s", realm);
+	(void)pthread_mutex_unlock(&door->lock);
+}
+
+static void copy_realm(struct digest_door *door, char out[static USER_REALM_BYTES_MAX + 1])
+{
+	(void)pthread_mutex_lock(&door->lock);
+	memcpy(out, door->realm, sizeof(door->realm));
+	(void)pthread_mutex_unlock(&door->lock);
+}
+
 void digest_door_free(struct digest_door **door)
 {
 	if (*door == NULL)
@@ -88,6 +104,7 @@ void digest_door_free(struct digest_door **door)
 enum rc digest_door_challenge(struct digest_door *door, enum digest_kind algorithm, bool is_stale,
 	struct buf *out, struct err *err)
 {
+	char realm[USER_REALM_BYTES_MAX + 1];
 	uint8_t nonce[NONCE_BYTES];
 	uint64_t now = (uint64_t)clock_monotonic_us(door->clock);
 	enum rc rc;
@@ -98,7 +115,8 @@ enum rc digest_door_challenge(struct digest_door *door, enum digest_kind algorit
 	rc = mac_of(door->key, slice_of(nonce, BODY_BYTES), nonce + BODY_BYTES, err);
 	if (rc != RC_OK)
 		return rc;
-	buf_printf(out, "Digest realm=\"%s\", qop=\"auth\", algorithm=%s, nonce=\"", door->realm,
+	copy_realm(door, realm);
+	buf_printf(out, "Digest realm=\"%s\", qop=\"auth\", algorithm=%s, nonce=\"", realm,
 		algorithm == DIGEST_MD5 ? "MD5" : "SHA-256");
 	hex_encode(slice_of(nonce, NONCE_BYTES), out);
 	buf_append_str(out, is_stale ? "\", stale=true" : "\"");
@@ -211,11 +229,12 @@ void digest_door_knock(struct digest_door *door, struct digest_knock *knock)
 		return;
 	}
 	knock->methods[0] = knock->method;
+	copy_realm(door, knock->realm);
 	knock->query = (struct user_query){
 		.name = knock->answer.username,
 		.address = knock->address,
 		.digest = &knock->answer,
-		.realm = slice_of_str(door->realm),
+		.realm = slice_of_str(knock->realm),
 		.methods = knock->methods,
 		.method_count = COUNT_OF(knock->methods),
 		.done = user_was_asked,

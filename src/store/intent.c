@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pomona/store/intent.h"
 
+#include "intent_sql.h"
 #include "txn.h"
 
 static enum rc check(const struct intent_new *intent, struct err *err)
@@ -106,6 +107,28 @@ enum rc intent_use(struct txn *txn, int64_t id, const uint8_t key_sha256[static 
 		" SELECT ?2, profile_identifier, profile_url, profile_rights FROM intent"
 		" WHERE id = ?1 AND profile_identifier <> ''",
 		V_INT(id), V_INT(identity_id));
+}
+
+enum rc intent_is_listed(struct txn *txn, struct slice device_id, struct slice serial_number,
+	bool *is_listed_r, struct err *err)
+{
+	AUTO(query_end) struct query query = {0};
+	enum rc rc = QUERY(&query, txn, err, SQL_INTENT_IS_LISTED, V_TEXT(device_id),
+		V_TEXT(serial_number), V_INT(INTENT_CHALLENGE), V_INT(INTENT_PROFILE), V_INT(txn->now));
+
+	*is_listed_r = false;
+	if (rc == RC_OK)
+		rc = query_row(&query, "intent", err);
+	if (rc == RC_NOT_FOUND)
+		return RC_OK;
+	*is_listed_r = rc == RC_OK;
+	return rc;
+}
+
+enum rc intent_trim(struct txn *txn, enum intent_way way, struct slice device_id, int64_t keep,
+	struct err *err)
+{
+	return DO(txn, err, SQL_INTENT_TRIM, V_TEXT(device_id), V_INT(way), V_INT(keep));
 }
 
 enum rc scep_transaction_find(struct txn *txn, const uint8_t key_sha256[static SHA256_BYTES],

@@ -27,6 +27,13 @@ enum config_push_priority {
 
 enum config_switch { CONFIG_ON, CONFIG_OFF };
 enum config_yes_no { CONFIG_NO, CONFIG_YES };
+enum config_ade_devices { CONFIG_ADE_LISTED, CONFIG_ADE_ALL, CONFIG_ADE_NONE };
+enum config_ade_signature { CONFIG_ADE_APPLE, CONFIG_ADE_ANY };
+enum config_ade_login {
+	CONFIG_ADE_LOGIN_NONE,
+	CONFIG_ADE_LOGIN_DIGEST,
+	CONFIG_ADE_LOGIN_DIGEST_MD5
+};
 
 enum config_role { CONFIG_ROLE_VIEWER, CONFIG_ROLE_OPERATOR, CONFIG_ROLE_ADMIN };
 
@@ -106,6 +113,12 @@ struct config {
 		char *topic;              /* empty: of the one push certificate */
 		int64_t access_rights;
 		enum config_yes_no check_out_when_removed, sign_message;
+		enum config_ade_devices ade_devices;
+		enum config_ade_signature ade_signature;
+		enum config_ade_login ade_login;
+		enum config_yes_no ade_encrypt;
+		char *minimum_os_ios, *minimum_os_ipados, *minimum_os_macos; /* empty: any */
+		char *sso_profile_url, *sso_auth_url, *sso_manifest_url;     /* all or none */
 	} enroll;
 	struct {
 		char *file;  /* [users] */

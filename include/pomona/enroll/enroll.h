@@ -10,8 +10,10 @@
 
 #include "pomona/base/clock.h"
 #include "pomona/base/err.h"
+#include "pomona/enroll/ade.h"
 #include "pomona/enroll/profile.h"
 #include "pomona/http/http.h"
+#include "pomona/identity/user.h"
 #include "pomona/pki/apple_chain.h"
 #include "pomona/pki/authority.h"
 #include "pomona/pki/cms.h"
@@ -41,6 +43,7 @@ struct enroll_settings { /* may change while serving */
 	int64_t crl_valid_s;
 	int64_t renew_before_s; /* 0: identities are not renewed */
 	struct enroll_profile_settings profile;
+	struct ade_settings ade;
 };
 
 struct enroll_params {
@@ -49,6 +52,7 @@ struct enroll_params {
 	const struct authority *device_ca;
 	struct signer *signer;                  /* whose thread alone uses the CA's key */
 	const struct enroll_settings *settings; /* copied */
+	struct user_directory *users;           /* borrowed as the store; who may log in. NULL: nobody */
 	const char *hostname; /* copied: under which devices reach us, a name or an address */
 };
 
@@ -85,6 +89,8 @@ struct enroll_profile_ask {
 	const char *url;         /* as the settings have it, or by the server's name and port */
 	const char *common_name; /* that the device is to ask an identity for, 1 to 64 bytes */
 	struct slice challenge;  /* for SCEP */
+	/* DER of the certificate that the payloads are sealed to; empty: they are not. */
+	struct slice encrypt_to;
 	/* Of an update: what stays as it was. NULL, "" and 0: as the settings have it. */
 	const char *identifier, *topic;
 	int64_t rights_max;                   /* rights beyond these are left out */
@@ -104,6 +110,8 @@ struct enroll_stats {
 	uint64_t scep_issued;
 	uint64_t scep_repeated; /* the same certificate once more */
 	uint64_t scep_refused;
+	uint64_t ade_given;
+	uint64_t ade_refused;
 };
 void enroll_stats(const struct enroll *enroll, struct enroll_stats *stats_r);
 /* Wipes the challenge. No request may be under way. */

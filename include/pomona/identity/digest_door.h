@@ -33,10 +33,13 @@ struct digest_door;
 struct digest_door_params {
 	struct user_directory *users; /* borrowed until digest_door_free() */
 	const struct clock *clock;
-	const char *realm; /* copied; see user_realm_is_sound() */
+	const char *realm; /* copied; RC_INVALID unless user_realm_is_sound() */
 };
 enum rc digest_door_new(const struct digest_door_params *params, struct digest_door **door_r,
 	struct err *err) MUST_USE;
+
+/* From now on; answers for the former one are wrong. One that is not sound changes nothing. */
+void digest_door_set_realm(struct digest_door *door, const char *realm);
 
 /* The value of a WWW-Authenticate header: send one with SHA-256 and then one with MD5. */
 enum rc digest_door_challenge(struct digest_door *door, enum digest_kind algorithm, bool is_stale,
@@ -56,6 +59,7 @@ struct digest_knock {
 	struct user_query query;
 	/* the door's */
 	struct digest_door *door;
+	char realm[USER_REALM_BYTES_MAX + 1];
 	const char *methods[1];
 };
 void digest_door_knock(struct digest_door *door, struct digest_knock *knock);

@@ -72,6 +72,16 @@ enum rc intent_find_by_challenge(struct txn *txn,
 enum rc intent_use(struct txn *txn, int64_t id, const uint8_t key_sha256[static SHA256_BYTES],
 	int64_t identity_id, struct err *err) MUST_USE;
 
+/*
+ * Has an administrator made a challenge or a profile for this device, by its id or its serial number, that is not past
+ * its end? Used or not: a device may have to be set up again. Empty ones are nobody's.
+ */
+enum rc intent_is_listed(struct txn *txn, struct slice device_id, struct slice serial_number,
+	bool *is_listed_r, struct err *err) MUST_USE;
+/* Of a device's unused intents of this way the latest `keep` stay. */
+enum rc intent_trim(struct txn *txn, enum intent_way way, struct slice device_id, int64_t keep,
+	struct err *err) MUST_USE;
+
 /* The identity that this key was given in this transaction. */
 enum rc scep_transaction_find(struct txn *txn, const uint8_t key_sha256[static SHA256_BYTES],
 	struct slice transaction_id, int64_t *identity_id_r, struct err *err) MUST_USE;

@@ -171,6 +171,27 @@ static void who_knows_the_password_comes_in(void **state)
 	}
 }
 
+static void another_realm_needs_other_passwords(void **state)
+{
+	struct house *house = *state;
+	AUTO(buf_fini) struct buf header;
+	char nonce[NONCE_TEXT_BYTES];
+	struct trying trying;
+
+	buf_init(&header, DIGEST_DOOR_HEADER_BYTES_MAX);
+	take_nonce(house, DIGEST_SHA256, false, nonce);
+	trying = trying_with(nonce);
+	digest_door_set_realm(house->door, "no \"realm\"");
+	assert_int_equal(knock(house, &trying), DIGEST_DOOR_OPEN);
+	trying.count++;
+	digest_door_set_realm(house->door, "another");
+	assert_int_equal(knock(house, &trying), DIGEST_DOOR_WRONG);
+	assert_int_equal(digest_door_challenge(house->door, DIGEST_MD5, false, &header, NULL), RC_OK);
+	assert_non_null(strstr(buf_cstr(&header), "realm=\"another\""));
+	digest_door_set_realm(house->door, "the realm");
+	assert_int_equal(knock(house, &trying), DIGEST_DOOR_OPEN);
+}
+
 static void others_stay_out(void **state)
 {
 	char nonce[NONCE_TEXT_BYTES];
@@ -277,6 +298,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, build, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(who_knows_the_password_comes_in),
+		TEST(another_realm_needs_other_passwords),
 		TEST(others_stay_out),
 		TEST(each_count_of_a_nonce_comes_once),
 		TEST(a_nonce_has_its_time_and_its_maker),

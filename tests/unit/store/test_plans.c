@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "history_sql.h"
+#include "intent_sql.h"
 #include "push_sql.h"
 #include "queue_sql.h"
 #include "renewal_sql.h"
@@ -107,6 +108,16 @@ static const struct plan renewal_plans[] = {
 			"SEARCH q USING PRIMARY KEY (enrollment_id=? AND command_id=?)"}},
 };
 
+static const struct plan intent_plans[] = {
+	{SQL_INTENT_IS_LISTED,
+		{"COMPOUND QUERY", "LEFT-MOST SUBQUERY", "UNION ALL",
+			"SEARCH intent USING INDEX intent_by_device (device_id=? AND way=?)",
+			"SEARCH intent USING INDEX intent_by_serial (serial_number=?)"}},
+	{SQL_INTENT_TRIM,
+		{"SEARCH intent USING INTEGER PRIMARY KEY (rowid=?)", "LIST SUBQUERY 1",
+			"SEARCH intent USING INDEX intent_by_device (device_id=? AND way=?)"}},
+};
+
 static bool is_allowed(const struct plan *plan, const char *step)
 {
 	for (size_t i = 0; i < WAYS_MAX && plan->ways[i] != NULL; i++)
@@ -159,6 +170,11 @@ static void test_no_statement_of_history_walks_what_is_not_due(void **state)
 static void test_no_statement_of_renewals_sorts_or_walks_what_is_done(void **state)
 {
 	check_plans(*state, renewal_plans, COUNT_OF(renewal_plans));
+}
+
+static void test_a_device_that_comes_by_itself_is_looked_up_by_an_index(void **state)
+{
+	check_plans(*state, intent_plans, COUNT_OF(intent_plans));
 }
 
 /* What the virtual machine does to read a batch to its end, by its seq. */
@@ -215,6 +231,7 @@ int main(void)
 		TEST(test_no_statement_of_waking_walks_history),
 		TEST(test_no_statement_of_history_walks_what_is_not_due),
 		TEST(test_no_statement_of_renewals_sorts_or_walks_what_is_done),
+		TEST(test_a_device_that_comes_by_itself_is_looked_up_by_an_index),
 		TEST(test_a_batch_of_one_costs_the_same_however_many_had_the_command),
 	};
 

@@ -290,6 +290,8 @@ void api_renewals_post(struct http_request *request, void *api);
 void api_profiles_post(struct http_request *request, void *api);
 void api_identities_post(struct http_request *request, void *api);
 void api_identity_revoke_post(struct http_request *request, void *api);
+void api_accounts_get(struct http_request *request, void *api);
+void api_accounts_logout(struct http_request *request, void *api);
 void api_cas_get(struct http_request *request, void *api);
 void api_cas_post(struct http_request *request, void *api);
 void api_ca_delete(struct http_request *request, void *api);

@@ -59,6 +59,8 @@ static const struct http_route routes[] = {
 	ROUTE("POST", V1 "/enroll/challenges", small_body, api_challenges_post, ADMIN),
 	ROUTE("POST", V1 "/enroll/profiles", small_body, api_profiles_post, ADMIN),
 	ROUTE("POST", V1 "/enroll/renewals", large_body, api_renewals_post, OPERATOR),
+	ROUTE("GET", V1 "/accounts", NULL, api_accounts_get, VIEWER),
+	ROUTE("POST", V1 "/accounts/logout", small_body, api_accounts_logout, OPERATOR),
 	ROUTE("GET", V1 "/cas", NULL, api_cas_get, VIEWER),
 	ROUTE("POST", V1 "/cas", large_body, api_cas_post, ADMIN),
 	ROUTE("DELETE", V1 "/cas/{sha256}", small_body, api_ca_delete, ADMIN),

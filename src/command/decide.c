@@ -274,6 +274,7 @@ enum rc result_try_idle(struct txn *txn, const struct credential *credential,
 {
 	struct sender sender;
 	bool is_open = false;
+	bool is_good = false;
 	enum rc rc;
 
 	*is_answered_r = false;
@@ -291,6 +292,9 @@ enum rc result_try_idle(struct txn *txn, const struct credential *credential,
 		sender.device.state != ENROLLMENT_ENROLLED || sender.channel.state != ENROLLMENT_ENROLLED ||
 		setup_is_awaited(&sender.channel))
 		return RC_OK;
+	rc = judge_is_token_good(txn, &result->claim, &sender, &is_good, err);
+	if (rc != RC_OK || !is_good)
+		return rc;
 	rc = queue_is_open(txn, sender.channel.id, &is_open, err);
 	if (rc == RC_OK && !is_open)
 		rc = judge_require_token(txn, &result->claim, &sender, outcome, err);

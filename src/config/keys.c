@@ -128,7 +128,6 @@ static const struct config_key keys[] = {
 	KEY(enroll, sign_message, CHOICE("no|yes", "no"), RELOADABLE,
 		HELP(
 			"Whether devices sign each message, as behind a proxy that ends TLS; see identity_signature.")),
-
 	KEY(enroll, ade_devices, CHOICE("listed|all|none", "listed"), RELOADABLE,
 		HELP("Automated Device Enrollment: devices that an admin named (listed), all, or none.")),
 	KEY(enroll, ade_signature, CHOICE("apple|any", "apple"), RELOADABLE,
@@ -149,6 +148,12 @@ static const struct config_key keys[] = {
 		HELP("Where it logs in; with sso_profile_url.")),
 	KEY(enroll, sso_manifest_url, TYPE(TEXT, ""), EMPTY_ALLOWED, RELOADABLE,
 		HELP("Manifest of the package with the app for it; with sso_profile_url.")),
+	KEY(enroll, account_byod, CHOICE("on|off", "off"), RELOADABLE,
+		HELP("Whether people may enroll their own devices with their account (user enrollment).")),
+	KEY(enroll, account_adde, CHOICE("on|off", "off"), RELOADABLE,
+		HELP("Whether people may enroll the organization's devices with their account.")),
+	KEY(enroll, access_token_days, INTEGER(0, 3650, "90", "days"), RELOADABLE,
+		HELP("How long such a login lasts; then the device asks for the password again. 0 for ever.")),
 
 	KEY(users, file, TYPE(PATH, CONFIG_STATE_DIR "/users"),
 		HELP("Who may log in, as `pomonactl user` keeps them; it need not be there.")),

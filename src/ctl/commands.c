@@ -33,6 +33,9 @@ static const struct option push_options[] = {{"--all", false}, {"--filter", true
 static const struct option token_options[] = {{"--role", true}, {"--expires", true}};
 static const struct option user_add_options[] = {{"--name", true}, {"--password-file", true}};
 static const struct option user_passwd_options[] = {{"--password-file", true}};
+static const struct option user_logout_options[] = {{"--device", true}};
+static const struct option user_devices_options[] = {{"--user", true}, {"--limit", true},
+	{"--cursor", true}};
 static const struct option pushcert_options[] = {{"--password-file", true}, {"--force", false}};
 static const struct option remove_options[] = {{"--yes", false}};
 
@@ -139,6 +142,12 @@ static const struct command table[] = {
 		OPTIONS(user_passwd_options), WORDS(1, 1), .run = cmd_user_passwd},
 	{"user", "remove", "NAME", "let a user log in no more", NULL, 0, WORDS(1, 1),
 		.run = cmd_user_remove},
+	{"user", "devices", "[--user NAME] [--limit N] [--cursor CURSOR]",
+		"devices that people enrolled with their account, and whether they are logged in",
+		OPTIONS(user_devices_options), WORDS(0, 0), .run = cmd_user_devices},
+	{"user", "logout", "NAME | --device ID",
+		"end the access tokens of a user, or of one device: it asks for the password anew",
+		OPTIONS(user_logout_options), WORDS(0, 1), .run = cmd_user_logout},
 	{"user", "list", "", "the users of the user file", NULL, 0, WORDS(0, 0), .run = cmd_user_list},
 	{"backup", NULL, "FILE [--force]",
 		"write a snapshot of the database while it serves; the master key is not in it",

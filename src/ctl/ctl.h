@@ -240,6 +240,8 @@ int cmd_user_add(struct ctl *ctl, const struct args *args);
 int cmd_user_passwd(struct ctl *ctl, const struct args *args);
 int cmd_user_remove(struct ctl *ctl, const struct args *args);
 int cmd_user_list(struct ctl *ctl, const struct args *args);
+int cmd_user_devices(struct ctl *ctl, const struct args *args);
+int cmd_user_logout(struct ctl *ctl, const struct args *args);
 int cmd_backup(struct ctl *ctl, const struct args *args);
 int cmd_restore(struct ctl *ctl, const struct args *args);
 int cmd_doctor(struct ctl *ctl, const struct args *args);

@@ -197,6 +197,9 @@ enum rc enrolling_settings(const struct config *config, struct enroll_settings *
 		.challenge_grace_s = config->enroll.challenge_grace_s,
 		.crl_valid_s = config->enroll.crl_valid_s,
 		.renew_before_s = config->enroll.renew_before * SECONDS_A_DAY,
+		.is_account_offered = {[ACCOUNT_BYOD] = config->enroll.account_byod == CONFIG_ON,
+			[ACCOUNT_ADDE] = config->enroll.account_adde == CONFIG_ON},
+		.access_token_s = config->enroll.access_token_days * SECONDS_A_DAY,
 	};
 	rc = read_profile(config, &settings_r->profile, err);
 	if (rc == RC_OK)

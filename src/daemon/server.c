@@ -22,6 +22,8 @@ enum {
 	ANCHORS_BYTES_MAX = 4 * 1024 * 1024,
 	/* Besides one a device thread: the admin API's threads, main, the outbound loop, re-sealing. */
 	READERS_BESIDES = 8,
+	PASSWORD_QUEUE_MAX = 64, /* logins that wait for their turn */
+	PASSWORD_PERCENT = 50,   /* of a core, for them */
 };
 
 #define ADVICE_THREADS "look at memory and threads that the service may have"
@@ -61,6 +63,9 @@ struct networks server_proxies(const struct config *config)
 	return networks;
 }
 
+_Static_assert((int)DEVICE_CHALLENGE_BYTES == (int)ENROLL_CHALLENGE_HEADER_BYTES,
+	"one writes what the other sends");
+
 struct device_settings server_device_settings(const struct config *config)
 {
 	static const enum user_authenticate user_authenticate[] = {
@@ -79,6 +84,8 @@ struct device_settings server_device_settings(const struct config *config)
 					{
 						.unknown_device = unknown_device,
 						.fuse_per_hour = config->device.unenroll_fuse,
+						.is_login_offered =
+							config->enroll.account_byod == CONFIG_ON || config->enroll.account_adde == CONFIG_ON,
 					},
 				.setup =
 					{
@@ -243,6 +250,19 @@ static void end_signer(struct server *server)
 	signer_free(&server->signer);
 }
 
+/* A login takes a tenth of a second of a core, and 32 MiB: one at a time, beside those who poll. */
+static enum rc begin_passwords(struct server *server, struct err *err)
+{
+	const struct signer_params params = {.queue_max = PASSWORD_QUEUE_MAX, .percent = PASSWORD_PERCENT};
+
+	return signer_start(&params, &server->passwords, err);
+}
+
+static void end_passwords(struct server *server)
+{
+	signer_free(&server->passwords);
+}
+
 static enum rc read_trust(struct txn *txn, struct trust **trust_r, struct err *err)
 {
 	AUTO(arena_free) struct arena *arena = arena_new(ANCHORS_BYTES_MAX);
@@ -284,6 +304,8 @@ static enum rc start_device(struct server *server, struct err *err)
 		.push = server->push,
 		.users = server->users,
 		.settings = server_device_settings(server->config),
+		.login_challenge = enroll_login_challenge,
+		.login_ctx = server->enroll,
 	};
 	struct txn *txn = NULL;
 	enum rc rc = store_read_begin(server->store, &txn, err);
@@ -327,8 +349,9 @@ static enum rc start_enroll(struct server *server, struct err *err)
 		.clock = clock_system(),
 		.device_ca = server->device_ca,
 		.signer = server->signer,
-		.settings = &settings,
 		.users = server->users,
+		.passwords = server->passwords,
+		.settings = &settings,
 		.hostname = server->config->server.hostname,
 	};
 	enum rc rc = enrolling_settings(server->config, &settings, err);
@@ -395,6 +418,7 @@ static void stop_listeners(struct server *server)
 	server_listeners_drain(server);
 	device_flush_seen_wait(server->device);
 	signer_stop(server->signer);
+	signer_stop(server->passwords);
 	waking_stop_push(server);
 	stop_writer(server);
 	server_listeners_stop(server);
@@ -421,13 +445,14 @@ static const struct stage {
 		"may go only when `pomonactl key status` says so"},
 	{"device CA", start_device_ca, stop_device_ca, ADVICE_INIT},
 	{"signer", begin_signer, end_signer, ADVICE_THREADS},
+	{"password thread", begin_passwords, end_passwords, ADVICE_THREADS},
 	{"outbound loop", waking_open_loop, waking_close_loop, ADVICE_THREADS},
 	{"push", waking_open_push, waking_close_push,
 		"correct [push] and [net], and check with `pomonad -t`"},
 	{"outbound thread", waking_start_loop, waking_stop_loop, ADVICE_THREADS},
 	{"users", start_users, stop_users, "correct the user file with `pomonactl user`, or [users]"},
-	{"device messages", start_device, stop_device, "look at the trusted CAs with `pomonactl ca list`"},
 	{"enrolling", start_enroll, stop_enroll, "correct [enroll], and check with `pomonad -t`"},
+	{"device messages", start_device, stop_device, "look at the trusted CAs with `pomonactl ca list`"},
 	{"admin API", start_api, stop_api, "name an existing group as socket_group, or none"},
 	{"writer", start_writer, stop_writer, ADVICE_THREADS},
 	{"waking", waking_start_push, waking_stop_push,

@@ -47,6 +47,7 @@ struct server {
 	bool is_writer_running;
 	struct authority *device_ca;
 	struct signer *signer;
+	struct signer *passwords; /* the thread that compares them */
 	struct net_loop *loop;
 	pthread_t loop_thread;
 	bool is_loop_running;

@@ -39,6 +39,8 @@ enum rc device_new(const struct device_params *params, struct device **device_r,
 	device->clock = params->clock;
 	device->push = params->push;
 	device->users = params->users;
+	device->login_challenge = params->login_challenge;
+	device->login_ctx = params->login_ctx;
 	device->settings = params->settings;
 	device_set_trust(device, params->trust);
 	device->presence = presence_new();

@@ -20,6 +20,9 @@ struct device {
 	const struct clock *clock;
 	struct push *push;            /* NULL: none */
 	struct user_directory *users; /* NULL: none */
+	/* NULL: none */
+	void (*login_challenge)(void *ctx, char out[static DEVICE_CHALLENGE_BYTES]);
+	void *login_ctx;
 	pthread_rwlock_t lock; /* settings, trust, fingerprint; the generation is written under it */
 	struct device_settings settings;
 	struct trust *trust;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "pomona/base/codec.h"
+#include "pomona/identity/account.h"
 #include "pomona/store/identity.h"
 
 static enum rc read_checkin(struct message *message, struct err *err)
@@ -123,12 +124,23 @@ static const enum refusal read_refusals[RC_COUNT] = {
 	[RC_LIMIT] = REFUSAL_BAD_MESSAGE, /* too deep, too many: the body as a whole had its size */
 };
 
+static void take_access_token(struct message *message)
+{
+	struct claim *claim =
+		message->kind == MESSAGE_CHECKIN ? &message->checkin.claim : &message->result.claim;
+
+	claim->access_token =
+		account_token_of_header(http_request_header(message->request, "Authorization"));
+}
+
 /* RC_OK with is_read false: the outcome says why not. */
 static enum rc read_message(struct message *message, struct err *err)
 {
 	enum rc rc = kinds[message->kind].read(message, err);
 
 	message->is_read = rc == RC_OK;
+	if (rc == RC_OK)
+		take_access_token(message);
 	if (rc == RC_OK || read_refusals[rc] == REFUSAL_NONE)
 		return rc;
 	outcome_refuse(&message->outcome, read_refusals[rc], err->text);

@@ -172,6 +172,25 @@ static void tell_push(const struct message *message)
 	push_contact(message->device->push, &contact);
 }
 
+/*
+ * A 401 without its challenge would end the device's management. False: there is none, and it must not be a 401. A header
+ * that memory is too short for closes the connection instead (http.h).
+ */
+static bool add_challenge(const struct message *message)
+{
+	const struct device *device = message->device;
+	char challenge[DEVICE_CHALLENGE_BYTES] = "";
+
+	if (message->outcome.refusal != REFUSAL_LOGIN_REQUIRED)
+		return true;
+	if (device->login_challenge != NULL)
+		device->login_challenge(device->login_ctx, challenge);
+	if (challenge[0] == '\0')
+		return false;
+	http_reply_header(message->request, "WWW-Authenticate", challenge);
+	return true;
+}
+
 void message_finish(struct message *message)
 {
 	struct outcome *outcome = &message->outcome;
@@ -182,6 +201,8 @@ void message_finish(struct message *message)
 	tell_push(message);
 	if (outcome->refusal != REFUSAL_NONE) {
 		keep_refusal(message, outcome->refusal, outcome->text);
+		if (!add_challenge(message))
+			outcome->http_status = refusal_http_status(REFUSAL_STORE);
 		reply_refusal(message->request, outcome->http_status, outcome->refusal, outcome->text);
 	} else {
 		if (outcome->channel_id != 0)

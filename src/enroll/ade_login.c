@@ -228,7 +228,7 @@ static void judged(struct user_query *query)
 	http_resume(call->http);
 }
 
-/* On the signer's thread: a password is slow to look at, and those who poll must not wait for it. */
+/* On the thread for passwords: one is slow to look at, and those who poll must not wait for it. */
 static void look_at_password(void *ctx)
 {
 	struct ade_call *call = ctx;
@@ -298,7 +298,7 @@ void ade_login_handle(struct http_request *request, void *ctx)
 	}
 	call->signer_job = (struct signer_job){.run = look_at_password, .ctx = call};
 	http_defer(request);
-	if (signer_submit(call->enroll->signer, &call->signer_job, &err) == RC_OK)
+	if (signer_submit(call->enroll->passwords, &call->signer_job, &err) == RC_OK)
 		return;
 	enroll_busy(request);
 	http_resume(request);

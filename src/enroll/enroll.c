@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "account.h"
 #include "internal.h"
 
 #include <stdio.h>
@@ -22,6 +23,12 @@ enum { PORT_HTTPS = 443 };
 		.is_query_lax = true \
 	}
 
+#define ACCOUNT_ROUTE(path_) \
+	{ \
+		.method = "POST", .path = (path_), .body_max = account_profile_body_max, \
+		.handle = account_profile_handle \
+	}
+
 static const struct http_route routes[] = {
 	SCEP_ROUTES("/scep"),
 	SCEP_ROUTES("/cgi-bin/pkiclient.exe"), /* of clients that were given a host alone, RFC 8894 4.1 */
@@ -32,6 +39,16 @@ static const struct http_route routes[] = {
 		.path = "/enroll/ade/login",
 		.body_max = ade_login_body_max,
 		.handle = ade_login_handle},
+	{.method = "GET",
+		.path = "/.well-known/com.apple.remotemanagement",
+		.handle = account_discover_handle},
+	ACCOUNT_ROUTE("/account/byod"),
+	ACCOUNT_ROUTE("/account/adde"),
+	{.method = "GET", .path = "/account/login", .handle = account_login_page_handle},
+	{.method = "POST",
+		.path = "/account/login",
+		.body_max = account_login_body_max,
+		.handle = account_login_handle},
 };
 
 const struct http_route *enroll_routes(size_t *count_r)
@@ -75,6 +92,7 @@ enum rc enroll_new(const struct enroll_params *params, struct enroll **enroll_r,
 	enroll->device_ca = params->device_ca;
 	enroll->signer = params->signer;
 	enroll->users = params->users;
+	enroll->passwords = params->passwords;
 	enroll->settings = *params->settings;
 	if ((size_t)snprintf(enroll->hostname, sizeof(enroll->hostname), "%s", params->hostname) >=
 		sizeof(enroll->hostname))
@@ -82,7 +100,9 @@ enum rc enroll_new(const struct enroll_params *params, struct enroll **enroll_r,
 	enroll->refused_lines = log_limit_new(SCEP_REFUSAL_COUNT);
 	enroll->ade_lines = log_limit_new(ADE_REASON_COUNT);
 	enroll->renew = renew_new(enroll);
-	if (enroll->refused_lines == NULL || enroll->ade_lines == NULL || enroll->renew == NULL)
+	enroll->account_lines = log_limit_new(ACCOUNT_REFUSAL_COUNT);
+	if (enroll->refused_lines == NULL || enroll->ade_lines == NULL || enroll->renew == NULL ||
+		enroll->account_lines == NULL)
 		return err_set(err, RC_NO_MEMORY, "enrolling");
 	rc = cert_read_facts(authority_cert_der(params->device_ca), &enroll->ca, err);
 	if (rc == RC_OK)
@@ -213,6 +233,13 @@ void enroll_report_hidden(struct enroll *enroll)
 			log_warning("ade_refusals_not_logged", LOG_STR("reason", ade_reason_name((enum ade_reason)i)),
 				LOG_INT("count", hidden));
 	}
+	for (unsigned i = 0; i < ACCOUNT_REFUSAL_COUNT; i++) {
+		uint64_t hidden = log_limit_hidden(enroll->account_lines, i, now_us);
+
+		if (hidden > 0)
+			log_warning("account_refusals_not_logged",
+				LOG_STR("reason", account_refusal_name((enum account_refusal)i)), LOG_INT("count", hidden));
+	}
 }
 
 void enroll_stats(const struct enroll *enroll, struct enroll_stats *stats_r)
@@ -234,6 +261,7 @@ void enroll_free(struct enroll **enroll)
 	log_limit_free(&(*enroll)->ade_lines);
 	digest_door_free(&(*enroll)->door);
 	renew_free(&(*enroll)->renew);
+	log_limit_free(&(*enroll)->account_lines);
 	(void)pthread_rwlock_destroy(&(*enroll)->lock);
 	(void)pthread_mutex_destroy(&(*enroll)->crl.lock);
 	buf_fini(&(*enroll)->crl.der);

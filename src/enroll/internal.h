@@ -31,6 +31,8 @@ struct enroll {
 	const struct clock *clock;
 	const struct authority *device_ca;
 	struct signer *signer;
+	struct user_directory *users; /* NULL: nobody logs in */
+	struct signer *passwords;     /* likewise */
 	struct cert_facts ca;
 	char hostname[ENROLL_HOSTNAME_BYTES];
 	atomic_uint port;      /* 0: that of https */
@@ -40,10 +42,10 @@ struct enroll {
 	struct apple_chain *apple;         /* exchanged, and counted by who uses it */
 	struct log_limit *refused_lines;   /* one slot a scep_refusal */
 	struct log_limit *ade_lines;       /* one slot an ade_reason */
-	struct user_directory *users;      /* these two NULL: nobody can log in */
-	struct digest_door *door;
+	struct digest_door *door;          /* NULL: nobody logs in */
 	struct crl_cache crl;
 	struct renew *renew;
+	struct log_limit *account_lines; /* one slot an account_refusal */
 	atomic_uint_fast64_t scep_issued, scep_repeated, scep_refused;
 	atomic_uint_fast64_t ade_given, ade_refused;
 };

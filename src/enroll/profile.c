@@ -251,7 +251,12 @@ static void add_mdm(struct writing *writing, struct plist_node *payloads)
 	put_str(writing, dict, "ServerURL", params->server_url);
 	put_str(writing, dict, "CheckInURL", params->check_in_url);
 	put_bool(writing, dict, "SignMessage", params->is_message_signed);
-	put_int(writing, dict, "AccessRights", params->access_rights);
+	if (params->mode != PROFILE_MODE_BYOD)
+		put_int(writing, dict, "AccessRights", params->access_rights);
+	if (params->mode != PROFILE_MODE_NONE) {
+		put_str(writing, dict, "EnrollmentMode", params->mode == PROFILE_MODE_BYOD ? "BYOD" : "ADDE");
+		put_str(writing, dict, "AssignedManagedAppleID", params->managed_id);
+	}
 	put_bool(writing, dict, "CheckOutWhenRemoved", params->is_check_out_wanted);
 	if (params->is_apns_development)
 		put_bool(writing, dict, "UseDevelopmentAPNS", true);

@@ -168,6 +168,22 @@ static enum rc check_identity(const struct profile_params *params, struct err *e
 																																																		: check_pkcs12(&params->pkcs12, err);
 }
 
+static enum rc check_mode(const struct profile_params *params, struct err *err)
+{
+	if (params->mode == PROFILE_MODE_NONE && params->managed_id != NULL)
+		return err_set(err, RC_INVALID, "AssignedManagedAppleID: without EnrollmentMode");
+	if (params->mode != PROFILE_MODE_NONE && params->managed_id == NULL)
+		return err_set(err, RC_INVALID, "AssignedManagedAppleID: EnrollmentMode needs it");
+	if (params->mode == PROFILE_MODE_BYOD && params->access_rights != 0)
+		return err_set(err, RC_INVALID, "AccessRights: EnrollmentMode BYOD forbids them");
+	if (params->mode != PROFILE_MODE_NONE &&
+		check_text("AssignedManagedAppleID", params->managed_id, 1, PROFILE_TEXT_BYTES_MAX, err) != RC_OK)
+		return RC_INVALID;
+	if (params->mode == PROFILE_MODE_BYOD)
+		return RC_OK;
+	return profile_check_rights(params->access_rights, err);
+}
+
 enum rc profile_check(const struct profile_params *params, struct err *err)
 {
 	enum rc rc = profile_check_identifier(params->identifier, err);
@@ -181,7 +197,7 @@ enum rc profile_check(const struct profile_params *params, struct err *err)
 	if (rc == RC_OK)
 		rc = profile_check_topic(params->topic, err);
 	if (rc == RC_OK)
-		rc = profile_check_rights(params->access_rights, err);
+		rc = check_mode(params, err);
 	if (rc == RC_OK)
 		rc = check_identity(params, err);
 	return rc == RC_OK ? check_certs(params, err) : rc;

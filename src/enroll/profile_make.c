@@ -94,11 +94,20 @@ static void make_names(struct making *making)
 	(void)snprintf(making->description, NAME_BYTES, "Lets %s manage this device.", who);
 }
 
+static enum profile_mode mode_of(const struct account *account)
+{
+	if (account == NULL)
+		return PROFILE_MODE_NONE;
+	return account->mode == ACCOUNT_BYOD ? PROFILE_MODE_BYOD : PROFILE_MODE_ADDE;
+}
+
 static enum rc write_plain(const struct making *making, const struct enroll_profile_ask *ask,
 	bool has_own_root, struct buf *out, struct err *err)
 {
 	const struct enroll_profile_settings *settings = &making->settings;
 	const struct profile_cert root = {.der = buf_slice(&making->root), .is_root = true};
+	const struct account *account = ask->account;
+	const bool is_byod = account != NULL && account->mode == ACCOUNT_BYOD;
 	const struct profile_params params = {
 		.identifier = settings->identifier,
 		.organization = settings->organization,
@@ -107,8 +116,10 @@ static enum rc write_plain(const struct making *making, const struct enroll_prof
 		.server_url = making->server_url,
 		.check_in_url = making->check_in_url,
 		.topic = making->topic,
-		.access_rights = settings->access_rights,
-		.capabilities = PROFILE_PER_USER_CONNECTIONS | PROFILE_BOOTSTRAP_TOKEN,
+		.access_rights = is_byod ? 0 : settings->access_rights,
+		.mode = mode_of(account),
+		.managed_id = account == NULL ? NULL : account->managed_id,
+		.capabilities = PROFILE_PER_USER_CONNECTIONS | (is_byod ? 0U : PROFILE_BOOTSTRAP_TOKEN),
 		.is_message_signed = settings->is_message_signed,
 		.is_check_out_wanted = settings->is_check_out_wanted,
 		.identity = PROFILE_IDENTITY_SCEP,

@@ -105,13 +105,24 @@ static enum rc take_walk(struct renew *renew, struct txn *txn, struct err *err)
 	return RC_OK;
 }
 
+static enum rc read_target(struct renew *renew, struct renew_step *step, struct txn *txn,
+	struct err *err)
+{
+	enum rc rc = renewal_target(txn, step->facts.enrollment_id, renew->arena, &step->target, err);
+
+	if (rc != RC_OK)
+		return rc;
+	rc = account_of_device(txn, step->facts.enrollment_id, &step->account, err);
+	step->has_account = rc == RC_OK;
+	return rc == RC_NOT_FOUND ? RC_OK : rc;
+}
+
 static enum rc read_targets(struct renew *renew, struct txn *txn, struct err *err)
 {
 	enum rc rc = RC_OK;
 
 	for (size_t i = 0; rc == RC_OK && i < renew->step_count; i++)
-		rc = renewal_target(txn, renew->steps[i].facts.enrollment_id, renew->arena,
-			&renew->steps[i].target, err);
+		rc = read_target(renew, &renew->steps[i], txn, err);
 	return rc;
 }
 

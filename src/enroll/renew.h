@@ -19,6 +19,8 @@ struct renew_step {
 	struct renewal_facts facts;
 	struct renew_decision decision;
 	struct renewal_target target;
+	bool has_account; /* it enrolled with this account of its user, and so does its next profile */
+	struct account account;
 	/* Of RENEW_SEND: */
 	const char *url;
 	struct enroll_profile_facts profile;

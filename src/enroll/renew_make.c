@@ -25,6 +25,7 @@ static enum rc make_profile(struct renew *renew, struct renew_step *step, struct
 		.challenge = slice_of(challenge, ENROLL_SECRET_BYTES - 1),
 		.identifier = target->identifier,
 		.topic = target->topic,
+		.account = step->has_account ? &step->account : NULL,
 		.rights_max = target->access_rights,
 		.facts_r = &step->profile,
 	};

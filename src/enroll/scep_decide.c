@@ -120,6 +120,7 @@ static enum rc decide_renewal(struct txn *txn, const struct identity *identity,
 		return refuse(decision, SCEP_REFUSED_EXPIRED);
 	issue_for(decision, identity->issued_for);
 	decision->profile_of = identity->id;
+	decision->issued.account_id = identity->account_id;
 	if (identity->owner_id == 0)
 		return RC_OK;
 	rc = enrollment_by_id(txn, identity->owner_id, &device, err);
@@ -163,6 +164,7 @@ static enum rc decide_intent(struct txn *txn, const struct scep_policy *policy,
 		if (intent->expires_at <= txn_now(txn))
 			return refuse(decision, SCEP_REFUSED_EXPIRED_CHALLENGE);
 		decision->intent_id = intent->id;
+		decision->issued.account_id = intent->account_id;
 		issue_for(decision, intent->device_id);
 		return renew_by_intent(txn, intent, decision, err);
 	}

@@ -12,10 +12,36 @@ void judge_refuse(struct outcome *outcome, enum refusal refusal)
 	outcome_refuse(outcome, refusal, text);
 }
 
+static int64_t account_of(const struct sender *sender)
+{
+	return sender->is_identity_known ? sender->identity.account_id : 0;
+}
+
+static enum rc judge_enrolling(struct txn *txn, const struct claim *claim,
+	const struct sender *sender, struct outcome *outcome, struct err *err)
+{
+	const char *text = NULL;
+	enum rc rc = account_judge_enrolling(txn, claim, sender, &text, err);
+
+	if (rc == RC_OK && text != NULL)
+		outcome_refuse(outcome, REFUSAL_ISSUED_FOR_ANOTHER, text);
+	return rc;
+}
+
+/* The user has logged in anew. A certificate that the standing will refuse uses up nothing. */
+static enum rc take_token(struct txn *txn, const struct judge_params *params,
+	const struct sender *sender, struct err *err)
+{
+	if (sender->standing != STANDING_PINNED && sender->standing != STANDING_PENDING &&
+		!params->is_authenticate)
+		return RC_OK;
+	return account_take(txn, account_of(sender), params->claim->access_token, err);
+}
+
 enum rc judge_sender(struct txn *txn, const struct judge_params *params, struct sender *sender_r,
 	struct outcome *outcome, struct err *err)
 {
-	const struct unenroll_params unenroll = {
+	struct unenroll_params unenroll = {
 		.policy = params->policy,
 		.credential = params->credential,
 		.claim = params->claim,
@@ -31,7 +57,26 @@ enum rc judge_sender(struct txn *txn, const struct judge_params *params, struct 
 		judge_refuse(outcome, sender_r->refusal);
 		return RC_OK;
 	}
-	return unenroll_decide(txn, &unenroll, outcome, err);
+	if (params->is_authenticate)
+		rc = judge_enrolling(txn, params->claim, sender_r, outcome, err);
+	if (rc != RC_OK || outcome->refusal != REFUSAL_NONE)
+		return rc;
+	rc = account_judge(txn, account_of(sender_r), params->claim->access_token, &unenroll.account, err);
+	if (rc == RC_OK)
+		rc = unenroll_decide(txn, &unenroll, outcome, err);
+	if (rc != RC_OK || outcome->refusal != REFUSAL_NONE || unenroll.account != ACCOUNT_FRESH)
+		return rc;
+	return take_token(txn, params, sender_r, err);
+}
+
+enum rc judge_is_token_good(struct txn *txn, const struct claim *claim, const struct sender *sender,
+	bool *is_good_r, struct err *err)
+{
+	enum account_standing standing = ACCOUNT_MISSING;
+	enum rc rc = account_judge(txn, account_of(sender), claim->access_token, &standing, err);
+
+	*is_good_r = rc == RC_OK && (standing == ACCOUNT_NONE || standing == ACCOUNT_GOOD);
+	return rc;
 }
 
 enum rc judge_raise_conflict(struct txn *txn, const struct claim *claim, const char *text,

@@ -75,6 +75,10 @@ static const struct refusal_row rows[REFUSAL_COUNT] = {
 	[REFUSAL_USER_NOT_AUTHENTICATED] = {"user_not_authenticated", 403,
 		"The user was asked for a password and has not given it, or the device sent another token than "
 		"it was given. The next login on that Mac asks again."},
+	[REFUSAL_ACCESS_TOKEN] = {"access_token", 403,
+		"The device enrolled with an account of its user, and its access token is not good any more, as the "
+		"text says. Nobody can log in here: set `account_byod` or `account_adde` to `on` in the conf, so that "
+		"the user is asked to."},
 	[REFUSAL_UNKNOWN_DEVICE] = {"unknown_device", 403,
 		"The certificate is good but the device is unknown: the database may be older than the "
 		"device. Restore the right database, or install the enrollment profile again; "
@@ -89,6 +93,10 @@ static const struct refusal_row rows[REFUSAL_COUNT] = {
 	[REFUSAL_UNKNOWN_UNENROLLED] = {"unknown_unenrolled", 401,
 		"An unknown device was told to remove its management, as `unknown_device = unenroll` in the "
 		"conf says. Enroll it anew if it shall be managed."},
+	[REFUSAL_LOGIN_REQUIRED] = {"login_required", 401,
+		"The device enrolled with an account of its user, and its access token is not good any more, as the "
+		"text says: it was told to ask the user to log in anew. It stays enrolled. If the user is gone for "
+		"good, `pomonactl device unenroll ID`."},
 	[REFUSAL_USER_NOT_MANAGED] = {"user_not_managed", 410,
 		"Users of Macs are not managed here. Set `user_authenticate = digest` in the conf to "
 		"manage those of the user file, or `empty_challenge` for all."},

@@ -126,7 +126,7 @@ static enum rc decide_unknown(struct txn *txn, const struct unenroll_params *par
 	return blow_fuse(txn, text, outcome, err);
 }
 
-enum rc unenroll_decide(struct txn *txn, const struct unenroll_params *params,
+static enum rc decide_management(struct txn *txn, const struct unenroll_params *params,
 	struct outcome *outcome, struct err *err)
 {
 	const struct sender *sender = params->sender;
@@ -138,4 +138,35 @@ enum rc unenroll_decide(struct txn *txn, const struct unenroll_params *params,
 	if (sender->device.state == ENROLLMENT_REMOVED)
 		decide_removed(params, outcome);
 	return RC_OK;
+}
+
+/*
+ * A device that enrolled with an account keeps its management at a 401 with a Bearer challenge, and asks its user to log
+ * in; one that enrolled otherwise erases it. So it is for an identity that we issued for an account, on its own device,
+ * and for nobody else (docs/decisions/009-bearer-challenge.md).
+ */
+static void decide_login(const struct unenroll_params *params, struct outcome *outcome)
+{
+	enum standing standing = params->sender->standing;
+	const char *text = account_standing_text(params->account);
+	bool is_own = standing == STANDING_PINNED || standing == STANDING_PENDING;
+
+	if (text == NULL || params->sender->identity.account_id == 0)
+		return;
+	if (params->sender->is_device_known && params->sender->device.state == ENROLLMENT_REMOVAL_ORDERED)
+		return; /* it is to go, whoever is logged in */
+	if (!is_own && !params->is_authenticate)
+		return; /* the standing refuses it */
+	outcome_refuse(outcome,
+		params->policy->is_login_offered ? REFUSAL_LOGIN_REQUIRED : REFUSAL_ACCESS_TOKEN, text);
+}
+
+enum rc unenroll_decide(struct txn *txn, const struct unenroll_params *params,
+	struct outcome *outcome, struct err *err)
+{
+	enum rc rc = decide_management(txn, params, outcome, err);
+
+	if (rc == RC_OK && outcome->refusal == REFUSAL_NONE)
+		decide_login(params, outcome);
+	return rc;
 }

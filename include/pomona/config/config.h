@@ -119,6 +119,8 @@ struct config {
 		enum config_yes_no ade_encrypt;
 		char *minimum_os_ios, *minimum_os_ipados, *minimum_os_macos; /* empty: any */
 		char *sso_profile_url, *sso_auth_url, *sso_manifest_url;     /* all or none */
+		enum config_switch account_byod, account_adde;
+		int64_t access_token_days; /* 0: for ever */
 	} enroll;
 	struct {
 		char *file;  /* [users] */

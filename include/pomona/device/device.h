@@ -19,7 +19,7 @@
 
 struct device;
 
-enum { DEVICE_HEADER_BYTES = 64 }; /* with the zero */
+enum { DEVICE_HEADER_BYTES = 64, DEVICE_CHALLENGE_BYTES = 1280 }; /* with the zero */
 
 /*
  * Who sends a message is established in this order: the TLS certificate, Mdm-Signature, and from a proxy of the
@@ -42,9 +42,15 @@ struct device_params {
 	struct store *store; /* borrowed until device_free() */
 	const struct clock *clock;
 	struct push *push; /* borrowed as the store; told of each contact. NULL: nobody is woken */
-	struct user_directory *users;   /* borrowed as the store; who may log in. NULL: nobody */
-	struct trust *trust;            /* a reference of its own is taken */
+	struct user_directory *users; /* borrowed as the store; who may log in. NULL: nobody */
+	struct trust *trust;          /* a reference of its own is taken */
 	struct device_settings settings;
+	/*
+	 * Writes the challenge that goes with REFUSAL_LOGIN_REQUIRED, as WWW-Authenticate has it; "" where it cannot, and then
+	 * there is no 401. NULL: as if it could not.
+	 */
+	void (*login_challenge)(void *ctx, char out[static DEVICE_CHALLENGE_BYTES]);
+	void *login_ctx;
 };
 
 enum rc device_new(const struct device_params *params, struct device **device_r, struct err *err)

@@ -15,10 +15,12 @@
 #include "pomona/http/http.h"
 #include "pomona/identity/user.h"
 #include "pomona/pki/apple_chain.h"
+#include "pomona/identity/user.h"
 #include "pomona/pki/authority.h"
 #include "pomona/pki/cms.h"
 #include "pomona/pki/scep.h"
 #include "pomona/pki/signer.h"
+#include "pomona/store/account.h"
 #include "pomona/store/store.h"
 
 enum { ENROLL_CHALLENGE_BYTES_MAX = SCEP_CHALLENGE_BYTES_MAX, ENROLL_SECRET_BYTES = 41 };
@@ -41,7 +43,9 @@ struct enroll_settings { /* may change while serving */
 	int64_t identity_valid_s;
 	int64_t challenge_grace_s; /* how long a challenge works again for the key that used it */
 	int64_t crl_valid_s;
-	int64_t renew_before_s; /* 0: identities are not renewed */
+	int64_t renew_before_s;                    /* 0: identities are not renewed */
+	bool is_account_offered[ACCOUNT_ADDE + 1]; /* by enum account_mode */
+	int64_t access_token_s;                    /* how long a login lasts; 0: for ever */
 	struct enroll_profile_settings profile;
 	struct ade_settings ade;
 };
@@ -50,9 +54,11 @@ struct enroll_params {
 	struct store *store; /* borrowed until enroll_free(), as the three that follow */
 	const struct clock *clock;
 	const struct authority *device_ca;
-	struct signer *signer;                  /* whose thread alone uses the CA's key */
+	struct signer *signer; /* whose thread alone uses the CA's key */
+	/* Who may log in, and another such thread, where passwords are compared; both borrowed. NULL: nobody can. */
+	struct user_directory *users;
+	struct signer *passwords;
 	const struct enroll_settings *settings; /* copied */
-	struct user_directory *users;           /* borrowed as the store; who may log in. NULL: nobody */
 	const char *hostname; /* copied: under which devices reach us, a name or an address */
 };
 
@@ -95,6 +101,7 @@ struct enroll_profile_ask {
 	const char *identifier, *topic;
 	int64_t rights_max;                   /* rights beyond these are left out */
 	struct enroll_profile_facts *facts_r; /* filled with what it says; NULL: not wanted */
+	const struct account *account;        /* of the user whom the device enrolls with; NULL: none */
 };
 /*
  * Appends the signed enrollment profile, which holds the challenge. It reads the database and uses the server's key:
@@ -102,6 +109,13 @@ struct enroll_profile_ask {
  */
 enum rc enroll_make_profile(struct enroll *enroll, const struct enroll_profile_ask *ask,
 	struct buf *out, struct err *err) MUST_USE;
+
+/*
+ * What asks a device to have its user log in, as the value of WWW-Authenticate; "" where nobody can. `ctx` is the struct
+ * enroll.
+ */
+enum { ENROLL_CHALLENGE_HEADER_BYTES = 1280 };
+void enroll_login_challenge(void *ctx, char out[static ENROLL_CHALLENGE_HEADER_BYTES]);
 
 /* Logs how many lines of refusals were left out. */
 void enroll_report_hidden(struct enroll *enroll);

@@ -42,6 +42,12 @@ enum profile_capability { /* of the server; bits */
 	PROFILE_GET_TOKEN = 4,
 };
 
+enum profile_mode { /* EnrollmentMode: that of an enrollment with an account of the user */
+	PROFILE_MODE_NONE,
+	PROFILE_MODE_BYOD, /* rights are fixed then, and AccessRights must not be there */
+	PROFILE_MODE_ADDE,
+};
+
 enum profile_identity { PROFILE_IDENTITY_SCEP, PROFILE_IDENTITY_PKCS12 };
 
 struct profile_scep {
@@ -69,10 +75,12 @@ struct profile_params {    /* all borrowed for the call; texts are UTF-8 that XM
 	const char *display_name;
 	const char *server_url, *check_in_url; /* https */
 	const char *topic;                     /* of the push certificate: com.apple.mgmt. ... */
-	int64_t access_rights;                 /* 1 to PROFILE_RIGHTS_ALL */
-	unsigned capabilities;                 /* of enum profile_capability */
-	bool is_message_signed;                /* SignMessage: the header Mdm-Signature */
-	bool is_check_out_wanted;              /* CheckOutWhenRemoved */
+	int64_t access_rights;                 /* 1 to PROFILE_RIGHTS_ALL; PROFILE_MODE_BYOD: 0 */
+	enum profile_mode mode;
+	const char *managed_id;   /* AssignedManagedAppleID; NULL with PROFILE_MODE_NONE */
+	unsigned capabilities;    /* of enum profile_capability */
+	bool is_message_signed;   /* SignMessage: the header Mdm-Signature */
+	bool is_check_out_wanted; /* CheckOutWhenRemoved */
 	bool is_removal_disallowed;
 	bool is_apns_development; /* UseDevelopmentAPNS */
 	enum profile_identity identity;

@@ -217,7 +217,10 @@ void http_reply_copy(struct http_request *request, unsigned status, const char *
  */
 void http_reply_file(struct http_request *request, unsigned status, const char *content_type,
 	int fd, uint64_t bytes);
-/* Before the reply; copies both. An empty value or one with line breaks is left out and logged. */
+/*
+ * Before the reply; copies both. An empty value or one with line breaks is left out and logged. Where memory is short for
+ * one there is no reply: the connection is closed.
+ */
 void http_reply_header(struct http_request *request, const char *name, const char *value);
 
 /*

@@ -23,7 +23,8 @@ struct claim {
 	struct slice ext_id;    /* device_id, or device_id:user */
 	struct slice user_short_name, user_long_name;
 	bool is_not_on_console;
-	struct slice auth_token; /* what the login of a user gave; a secret */
+	struct slice auth_token;   /* what the login of a user gave; a secret */
+	struct slice access_token; /* of the request's Authorization, put here by who has that; a secret */
 };
 
 /* Slices live in the arena or the document. RC_INVALID names the key. */

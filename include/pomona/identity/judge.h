@@ -22,7 +22,10 @@ struct judge_params {
 
 /* outcome_refuse() with what the sender's refusal means. */
 void judge_refuse(struct outcome *outcome, enum refusal refusal);
-/* sender_establish() and unenroll_decide(). outcome->refusal is REFUSAL_NONE where the message may go on. */
+/*
+ * sender_establish(), account_judge() and unenroll_decide(); an access token of a new login takes the former one's place.
+ * outcome->refusal is REFUSAL_NONE where the message may go on.
+ */
 enum rc judge_sender(struct txn *txn, const struct judge_params *params, struct sender *sender_r,
 	struct outcome *outcome, struct err *err) MUST_USE;
 /*
@@ -37,6 +40,12 @@ enum rc judge_require_pinned(struct txn *txn, const struct claim *claim,
  */
 enum rc judge_require_token(struct txn *txn, const struct claim *claim, const struct sender *sender,
 	struct outcome *outcome, struct err *err) MUST_USE;
+/*
+ * For a message that nothing is written for: is the access token good as it is, or none asked for? False: it is for
+ * judge_sender() to say what follows.
+ */
+enum rc judge_is_token_good(struct txn *txn, const struct claim *claim, const struct sender *sender,
+	bool *is_good_r, struct err *err) MUST_USE;
 /* Two identities compete for one device. */
 enum rc judge_raise_conflict(struct txn *txn, const struct claim *claim, const char *text,
 	struct err *err) MUST_USE;

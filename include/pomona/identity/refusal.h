@@ -38,10 +38,12 @@ enum refusal {
 	REFUSAL_CHECKED_OUT,            /* a new message kind from a device that left */
 	REFUSAL_TOO_MANY_USERS,         /* a new user of a device that has CHECKIN_USERS_MAX */
 	REFUSAL_USER_NOT_AUTHENTICATED, /* asked to log in, and without the token of it */
+	REFUSAL_ACCESS_TOKEN,           /* as REFUSAL_LOGIN_REQUIRED, and nobody can log in here */
 	REFUSAL_UNKNOWN_DEVICE,
 	REFUSAL_FUSE_BLOWN, /* would have been 401 under unknown_device = unenroll, but for the fuses */
 	REFUSAL_REMOVAL_ORDERED,    /* 401 */
 	REFUSAL_UNKNOWN_UNENROLLED, /* 401 */
+	REFUSAL_LOGIN_REQUIRED,     /* 401 with a challenge, which asks the user to log in anew */
 	REFUSAL_USER_NOT_MANAGED,   /* 410 */
 	REFUSAL_TOO_LARGE,          /* 413 */
 	REFUSAL_STORE,              /* 503 */

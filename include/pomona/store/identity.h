@@ -26,6 +26,7 @@ struct identity {
 		issued_for[ENROLLMENT_DEVICE_ID_BYTES_MAX + 1]; /* device id it was issued for; "": anyone's */
 	int64_t renewal_of; /* the device enrollment that it may yet renew; 0: none */
 	bool is_ours;       /* issued by our device CA */
+	int64_t account_id; /* the account that it was issued for; 0: none. See account.h */
 	int64_t not_before, not_after, revoked_at; /* revoked_at 0: not */
 	uint8_t chained_under
 		[SHA256_BYTES]; /* trust_fingerprint() of the anchors it was last judged good under */
@@ -47,7 +48,8 @@ struct identity_issued {
 	const struct cert_facts *facts;
 	struct slice der;
 	struct slice issued_for; /* device id; empty: anyone's */
-	int64_t renewal_of;
+	int64_t renewal_of;      /* it has the account of the one that it renews, too */
+	int64_t account_id;      /* 0: none but that */
 };
 enum rc identity_issued(struct txn *txn, const struct identity_issued *issued, struct err *err)
 	MUST_USE;

@@ -111,7 +111,7 @@ def test_each_route_answers_as_the_document_says(server, make_device):
     uuid = check(server, "POST", v1 + "/commands", {"ids": [udid, "nobody"], "command": {"RequestType": "ProfileList"}})["uuid"]
     device.answer(device.poll(), "Error", ErrorChain=[{"ErrorCode": 1, "ErrorDomain": "d", "LocalizedDescription": "t"}])
     for path in ("/healthz", "/readyz", v1 + "/status", v1 + "/devices", v1 + "/refusals", v1 + "/tokens",
-                 v1 + "/identities", v1 + "/cas", v1 + "/apple-cas", v1 + "/alarms", v1 + "/backup", v1 + "/integrity"):
+                 v1 + "/identities", v1 + "/cas", v1 + "/apple-cas", v1 + "/accounts", v1 + "/alarms", v1 + "/backup", v1 + "/integrity"):
         check(server, "GET", path)
     check(server, "GET", v1 + "/devices/{id}", id=udid)
     check(server, "GET", v1 + "/devices/{id}/commands", id=udid)
@@ -123,6 +123,7 @@ def test_each_route_answers_as_the_document_says(server, make_device):
     check(server, "POST", v1 + "/tokens", {"name": "robot", "role": "viewer", "expires_at": "2999-01-01T00:00:00Z"}, 201)
     check(server, "GET", v1 + "/tokens")
     check(server, "DELETE", v1 + "/tokens/{name}", status=204, name="robot")
+    check(server, "POST", v1 + "/accounts/logout", {"user": "nobody"})
     check(server, "POST", v1 + "/devices/{id}/forget", status=409, id=udid)
     check(server, "POST", v1 + "/devices/{id}/unenroll", id=udid)
     check(server, "DELETE", v1 + "/devices/{id}/unenroll", id=udid)

@@ -18,6 +18,7 @@ class Device:
         self.server = server
         self.udid = udid or str(uuid.uuid4()).upper()
         self.key = key  # or EnrollmentID
+        self.headers = {}  # of each message
         self.token = os.urandom(32)
         self.push_magic = str(uuid.uuid4()).upper()
         self.use(identity)
@@ -38,7 +39,7 @@ class Device:
         if self._connection is None:
             self._connection = http.client.HTTPSConnection(
                 "localhost", self.server.device_port, context=self._context, timeout=60)
-        headers = {"Content-Type": content_type, **(headers or {})}
+        headers = {"Content-Type": content_type, **self.headers, **(headers or {})}
         try:
             self._connection.request("PUT", path, body=body, headers=headers)
             return Reply(self._connection.getresponse())
@@ -109,6 +110,7 @@ class UserChannel(Device):
     def __init__(self, device, **user_keys):
         super().__init__(device.server, device.identity, device.udid, device.key)
         self.user_keys = user_keys
+        self.headers = device.headers
 
     def ids(self):
         return {**super().ids(), **self.user_keys}

@@ -163,6 +163,7 @@ unsigned talk_checkin(struct talk *talk, const struct credential *credential, co
 	talk->rc = checkin_read(wrap(arena, keys), arena, &message, &talk->err);
 	if (talk->rc != RC_OK)
 		return refuse_unread(talk);
+	message.claim.access_token = slice_of_str(talk->access_token);
 	ask_directory(talk, credential, &message, arena);
 	world_write(&talk->world, decide, &decision);
 	return check_outcome(talk);
@@ -196,6 +197,7 @@ unsigned talk_command(struct talk *talk, const struct credential *credential, co
 	talk->rc = result_read(wrap(arena, keys), arena, &result, &talk->err);
 	if (talk->rc != RC_OK)
 		return refuse_unread(talk);
+	result.claim.access_token = slice_of_str(talk->access_token);
 	snapshot = try_idle(talk, &decision);
 	talk->was_snapshot_enough = snapshot != 0;
 	contact = talk->outcome.contact;

@@ -20,6 +20,7 @@ struct talk {
 	struct outcome outcome;              /* of the latest message */
 	enum user_verdict directory_verdict; /* what the user directory says of whoever it is asked for */
 	int asked;                           /* how often it was asked */
+	const char *access_token;            /* that comes with each message; NULL: none */
 	bool was_snapshot_enough;            /* the latest Idle was answered without a write */
 };
 

@@ -116,6 +116,10 @@ void http_connection_set_state(struct http_request *request, void *state,
 void http_reply_header(struct http_request *request, const char *name, const char *value)
 {
 	assert_false(request->is_replied);
+	if (strcmp(name, "WWW-Authenticate") == 0) {
+		(void)snprintf(request->challenge, sizeof(request->challenge), "%s", value);
+		return;
+	}
 	assert_string_equal(name, "Retry-After");
 	request->retry_after = value;
 }

@@ -33,6 +33,7 @@ struct http_request {
 	bool is_deferred, is_resumed, is_replied;
 	unsigned status;
 	const char *retry_after;
+	char challenge[128]; /* of WWW-Authenticate */
 	char type[64], text[512];
 };
 

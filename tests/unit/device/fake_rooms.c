@@ -298,6 +298,12 @@ enum rc sender_establish(struct txn *txn, const struct credential *credential,
 	return RC_OK;
 }
 
+static void note_token(const struct claim *claim)
+{
+	(void)snprintf(rooms.access_token, sizeof(rooms.access_token), "%.*s",
+		SLICE_FMT(claim->access_token));
+}
+
 static enum rc decide(const struct credential *credential, struct outcome *outcome, struct err *err)
 {
 	struct buf body = outcome->body;
@@ -336,6 +342,7 @@ enum rc checkin_decide(struct txn *txn, const struct checkin_policy *policy,
 	if (message->type == CHECKIN_AUTHENTICATE)
 		assert_string_not_equal(credential->facts.subject, ""); /* it is kept with the enrollment */
 	assert_int_equal(message->login.is_asked, rooms.asked > 0);
+	note_token(&message->claim);
 	return decide(credential, outcome, err);
 }
 
@@ -407,7 +414,7 @@ enum rc result_decide(struct txn *txn, const struct result_policy *policy,
 {
 	(void)txn;
 	(void)policy;
-	(void)result;
+	note_token(&result->claim);
 	return decide(credential, outcome, err);
 }
 

@@ -36,6 +36,7 @@ struct fake_rooms {
 	const char *decision_body;
 	enum rc decide_rc;
 	int decided;
+	char access_token[16]; /* of the latest message that was decided */
 	struct store_job *waiting;
 	bool is_store_full;
 	bool is_read_refused;

@@ -83,9 +83,15 @@ static void show_certificate(const char *text)
 
 static struct push *next_push; /* what setup() gives the device */
 
+static bool is_login_wired;
+static void write_challenge(void *ctx, char out[static DEVICE_CHALLENGE_BYTES]);
+static const char *next_challenge; /* what the device room is given */
+
 static int setup(void **state)
 {
 	struct device_params params = {
+		.login_challenge = is_login_wired ? write_challenge : NULL,
+		.login_ctx = &next_challenge,
 		.clock = &fake_clock,
 		.push = next_push,
 		.users = fake_users,
@@ -511,6 +517,8 @@ static void each_refusal_has_its_status_and_says_why(void **state)
 	for (unsigned refusal = 1; refusal < REFUSAL_COUNT; refusal++) {
 		char expected[64];
 
+		if (refusal == REFUSAL_LOGIN_REQUIRED)
+			continue; /* see below */
 		(void)snprintf(expected, sizeof(expected), "%s: it is so\n", refusal_name((enum refusal)refusal));
 		rooms.decision.refusal = (enum refusal)refusal;
 		rooms.decision.http_status = refusal_http_status((enum refusal)refusal);
@@ -519,6 +527,67 @@ static void each_refusal_has_its_status_and_says_why(void **state)
 		assert_int_equal(request.status, refusal_http_status((enum refusal)refusal));
 		assert_string_equal(request.text, expected);
 		assert_int_equal(refused((enum refusal)refusal), 1);
+	}
+}
+
+static void write_challenge(void *ctx, char out[static DEVICE_CHALLENGE_BYTES])
+{
+	(void)snprintf(out, DEVICE_CHALLENGE_BYTES, "%s", *(const char **)ctx);
+}
+
+static int setup_with_logins(void **state)
+{
+	is_login_wired = true;
+	next_challenge = "Bearer method=\"apple-as-web\"";
+	return setup(state);
+}
+
+static void a_login_is_asked_for_with_its_challenge_and_never_without(void **state)
+{
+	(void)state;
+	outcome_refuse(&rooms.decision, REFUSAL_LOGIN_REQUIRED, "no access token came with it");
+	put_and_turn(COMMAND, RC_OK);
+	assert_int_equal(request.status, 401);
+	assert_string_equal(request.challenge, next_challenge);
+	assert_int_equal(refused(REFUSAL_LOGIN_REQUIRED), 1);
+	next_challenge = "";
+	put_and_turn(COMMAND, RC_OK);
+	assert_int_equal(request.status, 503);
+	assert_string_equal(request.challenge, "");
+	assert_non_null(request.retry_after);
+}
+
+static void without_anybody_to_ask_a_login_is_503(void **state)
+{
+	(void)state;
+	outcome_refuse(&rooms.decision, REFUSAL_LOGIN_REQUIRED, "no access token came with it");
+	put_and_turn(COMMAND, RC_OK);
+	assert_int_equal(request.status, 503);
+}
+
+static void a_removal_has_no_challenge(void **state)
+{
+	(void)state;
+	outcome_refuse(&rooms.decision, REFUSAL_REMOVAL_ORDERED, NULL);
+	put_and_turn(COMMAND, RC_OK);
+	assert_int_equal(request.status, 401);
+	assert_string_equal(request.challenge, "");
+}
+
+static void the_access_token_of_a_message_is_what_its_header_says(void **state)
+{
+	static const char *const values[] = {"Bearer abc", "Basic abc", NULL};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(values); i++) {
+		new_request("/mdm", COMMAND);
+		if (values[i] != NULL) {
+			request.headers[0].name = "Authorization";
+			request.headers[0].value = values[i];
+		}
+		request.route->handle(&request, device);
+		fake_turn(RC_OK);
+		assert_string_equal(rooms.access_token, i == 0 ? "abc" : "");
 	}
 }
 
@@ -766,6 +835,11 @@ int main(void)
 		WITH_DEVICE(a_store_that_cannot_be_read_is_503),
 		WITH_DEVICE(each_refusal_has_its_status_and_says_why),
 		WITH_DEVICE(a_refusal_that_is_not_durable_is_503),
+		WITH_DEVICE(without_anybody_to_ask_a_login_is_503),
+		WITH_DEVICE(a_removal_has_no_challenge),
+		WITH_DEVICE(the_access_token_of_a_message_is_what_its_header_says),
+		cmocka_unit_test_setup_teardown(a_login_is_asked_for_with_its_challenge_and_never_without,
+			setup_with_logins, teardown),
 		WITH_DEVICE(a_bad_certificate_never_reaches_the_writer),
 		WITH_DEVICE(what_was_refused_can_be_looked_up),
 		WITH_DEVICE(a_certificate_is_judged_once_a_connection),

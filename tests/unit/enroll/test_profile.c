@@ -125,6 +125,26 @@ static void a_profile_has_what_was_asked(void **state)
 	assert_true(slice_is_str(plist_data(plist_dict_get(between, "PayloadContent")), "between"));
 }
 
+static void an_account_is_named_with_its_mode(void **state)
+{
+	struct profile_params params = good();
+	AUTO(plist_doc_free) struct plist_doc *byod = NULL;
+	AUTO(plist_doc_free) struct plist_doc *adde = NULL;
+
+	(void)state;
+	params.managed_id = "ada@example.org";
+	params.mode = PROFILE_MODE_ADDE;
+	adde = write_good(&params);
+	assert_text(payload(adde, "com.apple.mdm"), "EnrollmentMode", "ADDE");
+	assert_text(payload(adde, "com.apple.mdm"), "AssignedManagedAppleID", "ada@example.org");
+	assert_int(payload(adde, "com.apple.mdm"), "AccessRights", 8191);
+	params.mode = PROFILE_MODE_BYOD;
+	params.access_rights = 0;
+	byod = write_good(&params);
+	assert_text(payload(byod, "com.apple.mdm"), "EnrollmentMode", "BYOD");
+	assert_null(plist_dict_get(payload(byod, "com.apple.mdm"), "AccessRights"));
+}
+
 static void capabilities_are_named(void **state)
 {
 	struct profile_params params = good();
@@ -294,6 +314,28 @@ static void expect(const struct profile_params *params, const char *rule)
 		expect(&params_, (rule_)); \
 	} while (0)
 
+static void each_mode_has_its_rule(void **state)
+{
+	char longest[PROFILE_TEXT_BYTES_MAX + 2];
+	struct profile_params params = good();
+
+	(void)state;
+	memset(longest, 'x', sizeof(longest));
+	longest[PROFILE_TEXT_BYTES_MAX + 1] = '\0';
+	params.managed_id = "ada@example.org";
+	expect(&params, "without EnrollmentMode");
+	params.mode = PROFILE_MODE_BYOD;
+	expect(&params, "BYOD forbids");
+	params.access_rights = 0;
+	params.managed_id = longest;
+	expect(&params, "AssignedManagedAppleID");
+	params.managed_id = NULL;
+	expect(&params, "EnrollmentMode needs it");
+	params.mode = PROFILE_MODE_ADDE;
+	params.managed_id = "ada@example.org";
+	expect(&params, "AccessRights");
+}
+
 static void each_text_has_its_rule(void **state)
 {
 	(void)state;
@@ -390,6 +432,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_profile_has_what_was_asked),
+		cmocka_unit_test(an_account_is_named_with_its_mode),
+		cmocka_unit_test(each_mode_has_its_rule),
 		cmocka_unit_test(capabilities_are_named),
 		cmocka_unit_test(scep_has_a_subject_of_three_levels),
 		cmocka_unit_test(an_identity_may_be_a_pkcs12),

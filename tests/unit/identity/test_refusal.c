@@ -31,8 +31,9 @@ static void only_an_ordered_and_an_automatic_removal_give_401(void **state)
 	(void)state;
 	for (int i = 0; i < REFUSAL_COUNT; i++) {
 		bool is_removal = i == REFUSAL_REMOVAL_ORDERED || i == REFUSAL_UNKNOWN_UNENROLLED;
+		bool is_login = i == REFUSAL_LOGIN_REQUIRED; /* with its challenge, which keeps the management */
 
-		assert_int_equal(refusal_http_status((enum refusal)i) == 401, is_removal);
+		assert_int_equal(refusal_http_status((enum refusal)i) == 401, is_removal || is_login);
 	}
 }
 
@@ -63,10 +64,12 @@ static void statuses_are_those_of_the_protocol(void **state)
 		{REFUSAL_CHECKED_OUT, 403},
 		{REFUSAL_TOO_MANY_USERS, 403},
 		{REFUSAL_USER_NOT_AUTHENTICATED, 403},
+		{REFUSAL_ACCESS_TOKEN, 403},
 		{REFUSAL_UNKNOWN_DEVICE, 403},
 		{REFUSAL_FUSE_BLOWN, 403},
 		{REFUSAL_REMOVAL_ORDERED, 401},
 		{REFUSAL_UNKNOWN_UNENROLLED, 401},
+		{REFUSAL_LOGIN_REQUIRED, 401},
 		{REFUSAL_USER_NOT_MANAGED, 410},
 		{REFUSAL_TOO_LARGE, 413},
 		{REFUSAL_STORE, 503},

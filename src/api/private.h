@@ -288,6 +288,7 @@ void api_identities_get(struct http_request *request, void *api);
 void api_challenges_post(struct http_request *request, void *api);
 void api_renewals_post(struct http_request *request, void *api);
 void api_profiles_post(struct http_request *request, void *api);
+void api_ota_post(struct http_request *request, void *api);
 void api_identities_post(struct http_request *request, void *api);
 void api_identity_revoke_post(struct http_request *request, void *api);
 void api_accounts_get(struct http_request *request, void *api);

@@ -5,6 +5,7 @@
 
 #include "pomona/base/codec.h"
 #include "pomona/store/intent.h"
+#include "pomona/store/ota.h"
 
 #include "private.h"
 
@@ -20,6 +21,7 @@ struct handing {
 	struct slice device_id, serial_number, ends;
 	int64_t expires_at;
 	int64_t intent_id;
+	bool is_ota;                         /* the profile with which enrolling over the air begins */
 	char challenge[ENROLL_SECRET_BYTES]; /* wiped when the profile is made */
 	uint8_t digest[SHA256_BYTES];
 	char url[API_URL_BYTES];
@@ -61,6 +63,12 @@ static enum rc prepare(struct job *job, struct err *err)
 	return rc;
 }
 
+static enum rc prepare_ota(struct job *job, struct err *err)
+{
+	handing_of(job)->is_ota = true;
+	return prepare(job, err);
+}
+
 /* Who asks for the identity: the device, where it is known and its id is short enough for a certificate. */
 static const char *common_name(const struct handing *handing)
 {
@@ -84,6 +92,7 @@ static enum rc sign(struct job *job, struct err *err)
 	enroll_secret_make(handing->challenge);
 	sha256(slice_of_str(handing->challenge), handing->digest);
 	ask.challenge = slice_of_str(handing->challenge);
+	ask.kind = handing->is_ota ? PROFILE_KIND_SERVICE : PROFILE_KIND_ENROLLMENT;
 	buf_init(&handing->profile, PROFILE_REPLY_BYTES_MAX);
 	rc = enroll_make_profile(job->call.api->enroll, &ask, &handing->profile, err);
 	explicit_bzero(handing->challenge, sizeof(handing->challenge));
@@ -98,14 +107,16 @@ static enum rc run(struct job *job, struct txn *txn, struct err *err)
 		.url = slice_of_str(handing->url),
 		.access_rights = handing->facts.access_rights,
 	};
-	const struct intent_new intent = {.way = INTENT_PROFILE,
+	const struct intent_new intent = {.way = handing->is_ota ? INTENT_OTA : INTENT_PROFILE,
 		.challenge_sha256 = handing->digest,
 		.device_id = handing->device_id,
 		.serial_number = handing->serial_number,
 		.created_by = slice_of_str(job->call.who),
 		.expires_at = handing->expires_at,
-		.profile = &profile};
+		.profile = handing->is_ota ? NULL : &profile};
 
+	if (handing->is_ota)
+		return ota_add(txn, &intent, &handing->intent_id, err);
 	return intent_add(txn, &intent, &handing->intent_id, err);
 }
 
@@ -119,7 +130,7 @@ static void reply(struct job *job)
 	time_format(handing->expires_at, ends);
 	(void)snprintf(detail, sizeof(detail), "intent %lld, ends %s", (long long)handing->intent_id,
 		ends);
-	api_call_audit_detail(call, "create_profile",
+	api_call_audit_detail(call, handing->is_ota ? "create_ota" : "create_profile",
 		handing->device_id.len > 0 ? arena_str(call->arena, handing->device_id) : "any", detail);
 	http_reply_header(call->request, "Cache-Control", "no-store");
 	http_reply_header(call->request, "Content-Disposition",
@@ -137,6 +148,18 @@ void api_profiles_post(struct http_request *request, void *api)
 {
 	static const struct job_type type = {.size = sizeof(struct handing),
 		.prepare = prepare,
+		.sign = sign,
+		.run = run,
+		.reply = reply,
+		.failed = failed};
+
+	api_job_handle(request, api, &type);
+}
+
+void api_ota_post(struct http_request *request, void *api)
+{
+	static const struct job_type type = {.size = sizeof(struct handing),
+		.prepare = prepare_ota,
 		.sign = sign,
 		.run = run,
 		.reply = reply,

@@ -61,6 +61,7 @@ static const struct http_route routes[] = {
 	ROUTE("POST", V1 "/enroll/renewals", large_body, api_renewals_post, OPERATOR),
 	ROUTE("GET", V1 "/accounts", NULL, api_accounts_get, VIEWER),
 	ROUTE("POST", V1 "/accounts/logout", small_body, api_accounts_logout, OPERATOR),
+	ROUTE("POST", V1 "/enroll/ota", small_body, api_ota_post, ADMIN),
 	ROUTE("GET", V1 "/cas", NULL, api_cas_get, VIEWER),
 	ROUTE("POST", V1 "/cas", large_body, api_cas_post, ADMIN),
 	ROUTE("DELETE", V1 "/cas/{sha256}", small_body, api_ca_delete, ADMIN),

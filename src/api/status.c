@@ -265,6 +265,7 @@ static void write_enrolling(const struct api *api, struct json_value *root)
 {
 	struct json_value *scep = json_set_object(root, "scep");
 	struct json_value *ade = json_set_object(root, "ade");
+	struct json_value *ota = json_set_object(root, "ota");
 	struct enroll_stats stats = {.scep_issued = 0};
 
 	if (api->enroll != NULL)
@@ -274,6 +275,9 @@ static void write_enrolling(const struct api *api, struct json_value *root)
 	json_set_int(scep, "refused", (int64_t)stats.scep_refused);
 	json_set_int(ade, "given", (int64_t)stats.ade_given);
 	json_set_int(ade, "refused", (int64_t)stats.ade_refused);
+	json_set_int(ota, "begun", (int64_t)stats.ota_begun);
+	json_set_int(ota, "finished", (int64_t)stats.ota_finished);
+	json_set_int(ota, "refused", (int64_t)stats.ota_refused);
 }
 
 static enum rc read_status(struct call *call, struct txn *txn, struct json_value *root,

@@ -12,7 +12,7 @@
 #include "pomona/config/config.h"
 
 enum {
-	CONFIG_KEYS_MAX = 96,
+	CONFIG_KEYS_MAX = 128,
 	CONFIG_NAME_BYTES_MAX = 48,         /* inih cuts sections and names at 49 */
 	CONFIG_SOCKET_PATH_BYTES_MAX = 107, /* sun_path of unix(7) */
 };

@@ -108,6 +108,8 @@ static const struct config_key keys[] = {
 	KEY(enroll, renew_before, INTEGER(0, 3650, "60", "days"), RELOADABLE,
 		HELP(
 			"So long before its end a device's identity is renewed, half of its life at most; 0 for never.")),
+	KEY(enroll, ota_encrypt, CHOICE("no|yes", "no"), RELOADABLE,
+		HELP("Whether the last profile of enrolling over the air is encrypted to its device.")),
 	KEY(enroll, auto_configured, CHOICE("no|yes", "yes"), RELOADABLE,
 		HELP("Whether devices in Setup Assistant are let go after the commands that wait for them.")),
 	KEY(enroll, setup_wait_s, INTEGER(0, 604800, "900", "s"), RELOADABLE,

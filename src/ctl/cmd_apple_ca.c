@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <ctype.h>
 #include <string.h>
 
 #include "ctl.h"
+#include "pomona/base/codec.h"
 #include "pomona/pki/apple_chain.h"
 
 /* The certificates of Apple's that devices are known by. */
@@ -48,17 +48,21 @@ struct import {
 /* As people copy it: with colons, in capitals. */
 static bool read_fingerprint(const char *text, char out[static SHA256_TEXT_BYTES])
 {
+	static const char digits[] = "0123456789abcdefABCDEF";
+	uint8_t sha256[SHA256_BYTES];
 	size_t len = 0;
 
 	for (; *text != '\0'; text++) {
 		if (*text == ':' || *text == ' ')
 			continue;
-		if (isxdigit((unsigned char)*text) == 0 || len == SHA256_TEXT_BYTES - 1)
+		if (strchr(digits, *text) == NULL || len == SHA256_TEXT_BYTES - 1)
 			return false;
-		out[len++] = (char)tolower((unsigned char)*text);
+		out[len++] = *text;
 	}
-	out[len] = '\0';
-	return len == SHA256_TEXT_BYTES - 1;
+	if (hex_parse(slice_of(out, len), sha256, SHA256_BYTES, NULL) != RC_OK)
+		return false;
+	sha256_text(sha256, out); /* in small letters */
+	return true;
 }
 
 static bool read_fingerprints(struct import *import, const struct args *args)

@@ -54,7 +54,8 @@ static int keep_profile(const struct ctl *ctl, const char *path, struct slice pr
 	return 0;
 }
 
-int cmd_enroll_profile(struct ctl *ctl, const struct args *args)
+/* `route` makes a profile and answers with it. */
+static int fetch_profile(struct ctl *ctl, const struct args *args, const char *route)
 {
 	const char *expires = args_get(args, "--expires");
 	const char *path = args_get(args, "--out");
@@ -66,8 +67,8 @@ int cmd_enroll_profile(struct ctl *ctl, const struct args *args)
 		return ctl_usage(ctl, "--out FILE is needed, or --out - for standard output");
 	if (expires != NULL && !text_time_to_come(expires, ctl->now, expires_at))
 		return ctl_usage(ctl, "--expires wants a time such as 1h, 7d or 2027-01-31T12:00:00Z");
-	status = api_call_json(ctl, "POST", "/api/v1/enroll/profiles",
-		make_body(args, expires == NULL ? NULL : expires_at), &answer);
+	status =
+		api_call_json(ctl, "POST", route, make_body(args, expires == NULL ? NULL : expires_at), &answer);
 	if (status == 0)
 		status = keep_profile(ctl, path, buf_slice(&answer.body));
 	answer_fini(&answer);
@@ -113,4 +114,14 @@ int cmd_enroll_renew(struct ctl *ctl, const struct args *args)
 	if (status == 0 && refused > 0)
 		return ctl_fail(ctl, CTL_REFUSED, "%zu will not be renewed", refused);
 	return status;
+}
+
+int cmd_enroll_profile(struct ctl *ctl, const struct args *args)
+{
+	return fetch_profile(ctl, args, "/api/v1/enroll/profiles");
+}
+
+int cmd_enroll_ota(struct ctl *ctl, const struct args *args)
+{
+	return fetch_profile(ctl, args, "/api/v1/enroll/ota");
 }

@@ -217,6 +217,7 @@ int cmd_token_revoke(struct ctl *ctl, const struct args *args);
 int cmd_enroll_challenge(struct ctl *ctl, const struct args *args);
 int cmd_enroll_profile(struct ctl *ctl, const struct args *args);
 int cmd_enroll_renew(struct ctl *ctl, const struct args *args);
+int cmd_enroll_ota(struct ctl *ctl, const struct args *args);
 int cmd_identity_issue(struct ctl *ctl, const struct args *args);
 int cmd_identity_revoke(struct ctl *ctl, const struct args *args);
 int cmd_identity_list(struct ctl *ctl, const struct args *args);

@@ -200,6 +200,7 @@ enum rc enrolling_settings(const struct config *config, struct enroll_settings *
 		.is_account_offered = {[ACCOUNT_BYOD] = config->enroll.account_byod == CONFIG_ON,
 			[ACCOUNT_ADDE] = config->enroll.account_adde == CONFIG_ON},
 		.access_token_s = config->enroll.access_token_days * SECONDS_A_DAY,
+		.is_ota_encrypted = config->enroll.ota_encrypt == CONFIG_YES,
 	};
 	rc = read_profile(config, &settings_r->profile, err);
 	if (rc == RC_OK)

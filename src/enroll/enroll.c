@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ade_decide.h"
+#include "ota_decide.h"
 #include "pomona/base/log.h"
 #include "pomona/base/rand.h"
 
@@ -49,6 +50,7 @@ static const struct http_route routes[] = {
 		.path = "/account/login",
 		.body_max = account_login_body_max,
 		.handle = account_login_handle},
+	{.method = "POST", .path = "/enroll/ota", .body_max = ota_body_max, .handle = ota_handle},
 };
 
 const struct http_route *enroll_routes(size_t *count_r)
@@ -99,10 +101,11 @@ enum rc enroll_new(const struct enroll_params *params, struct enroll **enroll_r,
 		return err_set(err, RC_LIMIT, "hostname: longer than %d bytes", DNS_NAME_BYTES_MAX);
 	enroll->refused_lines = log_limit_new(SCEP_REFUSAL_COUNT);
 	enroll->ade_lines = log_limit_new(ADE_REASON_COUNT);
+	enroll->ota_refused_lines = log_limit_new(OTA_REFUSAL_COUNT);
 	enroll->renew = renew_new(enroll);
 	enroll->account_lines = log_limit_new(ACCOUNT_REFUSAL_COUNT);
 	if (enroll->refused_lines == NULL || enroll->ade_lines == NULL || enroll->renew == NULL ||
-		enroll->account_lines == NULL)
+		enroll->account_lines == NULL || enroll->ota_refused_lines == NULL)
 		return err_set(err, RC_NO_MEMORY, "enrolling");
 	rc = cert_read_facts(authority_cert_der(params->device_ca), &enroll->ca, err);
 	if (rc == RC_OK)
@@ -240,6 +243,13 @@ void enroll_report_hidden(struct enroll *enroll)
 			log_warning("account_refusals_not_logged",
 				LOG_STR("reason", account_refusal_name((enum account_refusal)i)), LOG_INT("count", hidden));
 	}
+	for (unsigned i = 0; i < OTA_REFUSAL_COUNT; i++) {
+		uint64_t hidden = log_limit_hidden(enroll->ota_refused_lines, i, now_us);
+
+		if (hidden > 0)
+			log_warning("ota_refusals_not_logged", LOG_STR("reason", ota_refusal_name((enum ota_refusal)i)),
+				LOG_INT("count", hidden));
+	}
 }
 
 void enroll_stats(const struct enroll *enroll, struct enroll_stats *stats_r)
@@ -250,6 +260,9 @@ void enroll_stats(const struct enroll *enroll, struct enroll_stats *stats_r)
 		.scep_refused = atomic_load(&enroll->scep_refused),
 		.ade_given = atomic_load(&enroll->ade_given),
 		.ade_refused = atomic_load(&enroll->ade_refused),
+		.ota_begun = atomic_load(&enroll->ota_begun),
+		.ota_finished = atomic_load(&enroll->ota_finished),
+		.ota_refused = atomic_load(&enroll->ota_refused),
 	};
 }
 
@@ -262,6 +275,7 @@ void enroll_free(struct enroll **enroll)
 	digest_door_free(&(*enroll)->door);
 	renew_free(&(*enroll)->renew);
 	log_limit_free(&(*enroll)->account_lines);
+	log_limit_free(&(*enroll)->ota_refused_lines);
 	(void)pthread_rwlock_destroy(&(*enroll)->lock);
 	(void)pthread_mutex_destroy(&(*enroll)->crl.lock);
 	buf_fini(&(*enroll)->crl.der);

@@ -38,11 +38,13 @@ struct enroll {
 	atomic_uint port;      /* 0: that of https */
 	pthread_rwlock_t lock; /* settings, profile_signer, apple */
 	struct enroll_settings settings;
-	struct cms_signer *profile_signer; /* NULL: none yet */
-	struct apple_chain *apple;         /* exchanged, and counted by who uses it */
-	struct log_limit *refused_lines;   /* one slot a scep_refusal */
-	struct log_limit *ade_lines;       /* one slot an ade_reason */
-	struct digest_door *door;          /* NULL: nobody logs in */
+	struct cms_signer *profile_signer;   /* NULL: none yet */
+	struct apple_chain *apple;           /* exchanged, and counted by who uses it */
+	struct log_limit *refused_lines;     /* one slot a scep_refusal */
+	struct log_limit *ade_lines;         /* one slot an ade_reason */
+	struct digest_door *door;            /* NULL: nobody logs in */
+	struct log_limit *ota_refused_lines; /* one slot an ota_refusal */
+	atomic_uint_fast64_t ota_begun, ota_finished, ota_refused;
 	struct crl_cache crl;
 	struct renew *renew;
 	struct log_limit *account_lines; /* one slot an account_refusal */
@@ -76,6 +78,10 @@ void ade_web_handle(struct http_request *request, void *ctx);
 /* ade_login.c */
 size_t ade_login_body_max(const struct http_request *request, void *enroll);
 void ade_login_handle(struct http_request *request, void *ctx);
+
+/* ota.c */
+size_t ota_body_max(const struct http_request *request, void *enroll);
+void ota_handle(struct http_request *request, void *ctx);
 
 /* crl.c */
 void crl_handle(struct http_request *request, void *ctx);

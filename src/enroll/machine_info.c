@@ -30,6 +30,7 @@ enum rc machine_info_read(struct slice content, struct arena *arena, struct mach
 		TEXT("SUPPLEMENTAL_BUILD_VERSION", supplemental_build, MACHINE_INFO_TEXT_BYTES_MAX),
 		TEXT("OS_VERSION", os_version, MACHINE_INFO_TEXT_BYTES_MAX),
 		TEXT("LANGUAGE", language, MACHINE_INFO_TEXT_BYTES_MAX),
+		TEXT("CHALLENGE", challenge, MACHINE_INFO_TEXT_BYTES_MAX),
 		TEXT("SOFTWARE_UPDATE_DEVICE_ID", software_update_device_id, MACHINE_INFO_TEXT_BYTES_MAX),
 		{.key = "PAIRING_TOKEN",
 			.kind = PLIST_KIND_DATA,

@@ -24,6 +24,7 @@ struct machine_info {
 	struct slice build, supplemental_build; /* "21A329" */
 	struct slice os_version;                /* "17.0.1" */
 	struct slice language;
+	struct slice challenge; /* CHALLENGE, of enrolling over the air */
 	struct slice software_update_device_id;
 	struct slice pairing_token; /* of a watch */
 	bool can_request_software_update, can_request_platform_sso;

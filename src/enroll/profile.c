@@ -22,6 +22,7 @@ enum {
 /* The first fault stays; what comes after it changes nothing. */
 struct writing {
 	const struct profile_params *params;
+	const char *prefix; /* of labels: what is of another kind has other names */
 	enum rc rc;
 };
 
@@ -121,14 +122,24 @@ static void make_uuid(const struct profile_params *params, const char *label,
 		d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11], d[12], d[13], d[14], d[15]);
 }
 
-/* What every payload has. An empty label: the profile itself. */
+static void join_label(const struct writing *writing, const char *label,
+	char out[static LABEL_BYTES])
+{
+	const bool is_joined = writing->prefix[0] != '\0' && label[0] != '\0';
+
+	(void)snprintf(out, LABEL_BYTES, "%s%s%s", writing->prefix, is_joined ? "." : "", label);
+}
+
+/* What every payload has. An empty name: the profile itself. */
 static void put_head(struct writing *writing, struct plist_node *dict, const char *type,
-	const char *label)
+	const char *name)
 {
 	const struct profile_params *params = writing->params;
 	char identifier[IDENTIFIER_BYTES];
 	char uuid[UUID_TEXT_BYTES];
+	char label[LABEL_BYTES];
 
+	join_label(writing, name, label);
 	make_uuid(params, label, uuid);
 	(void)snprintf(identifier, sizeof(identifier), "%s%s%s", params->identifier,
 		label[0] == '\0' ? "" : ".", label);
@@ -264,7 +275,7 @@ static void add_mdm(struct writing *writing, struct plist_node *payloads)
 		put_capabilities(writing, dict);
 }
 
-static void fill(struct writing *writing, struct plist_node *root)
+static void fill_enrollment(struct writing *writing, struct plist_node *root)
 {
 	const struct profile_params *params = writing->params;
 	struct plist_node *payloads = plist_new_array();
@@ -281,20 +292,54 @@ static void fill(struct writing *writing, struct plist_node *root)
 		add_scep(writing, payloads);
 	else
 		add_pkcs12(writing, payloads);
-	add_mdm(writing, payloads);
+	if (params->kind == PROFILE_KIND_ENROLLMENT)
+		add_mdm(writing, payloads);
 }
+
+/* --- the profile that asks a device to come: a payload by itself, in no profile */
+
+static void fill_service(struct writing *writing, struct plist_node *root)
+{
+	static const char *const attributes[] = {"UDID", "SERIAL", "PRODUCT", "VERSION"};
+	const struct profile_params *params = writing->params;
+	struct plist_node *content = plist_new_dict();
+	struct plist_node *asked = plist_new_array();
+
+	put_head(writing, root, "Profile Service", "");
+	put_str(writing, root, "PayloadDisplayName", params->display_name);
+	put_optional(writing, root, "PayloadDescription", params->description);
+	put(writing, root, "PayloadContent", content);
+	put_str(writing, content, "URL", params->service_url);
+	put(writing, content, "Challenge", plist_new_string(params->scep.challenge));
+	put(writing, content, "DeviceAttributes", asked);
+	for (size_t i = 0; i < COUNT_OF(attributes); i++)
+		append(writing, asked, plist_new_string(slice_of_str(attributes[i])));
+}
+
+/* Indexed by enum profile_kind. */
+static const struct kind {
+	const char *prefix;
+	void (*fill)(struct writing *writing, struct plist_node *root);
+} kinds[] = {
+	[PROFILE_KIND_ENROLLMENT] = {"", fill_enrollment},
+	[PROFILE_KIND_SERVICE] = {"ota-service", fill_service},
+	[PROFILE_KIND_IDENTITY_ALONE] = {"ota", fill_enrollment},
+};
 
 enum rc profile_write(const struct profile_params *params, struct buf *out, struct err *err)
 {
 	AUTO(plist_doc_free) struct plist_doc *doc = NULL;
-	struct writing writing = {.params = params, .rc = profile_check(params, err)};
+	const struct kind *kind = &kinds[params->kind];
+	struct writing writing = {.params = params,
+		.prefix = kind->prefix,
+		.rc = profile_check(params, err)};
 
 	if (writing.rc != RC_OK)
 		return writing.rc;
 	doc = plist_doc_new_dict();
 	if (doc == NULL)
 		return err_set(err, RC_NO_MEMORY, "profile");
-	fill(&writing, plist_root(doc));
+	kind->fill(&writing, plist_root(doc));
 	if (writing.rc != RC_OK)
 		return err_set(err, writing.rc, "profile: cannot be made");
 	return plist_write_xml(doc, out, err);

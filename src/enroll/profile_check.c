@@ -184,20 +184,41 @@ static enum rc check_mode(const struct profile_params *params, struct err *err)
 	return profile_check_rights(params->access_rights, err);
 }
 
+static enum rc check_service(const struct profile_params *params, struct err *err)
+{
+	const struct slice challenge = params->scep.challenge;
+	enum rc rc = profile_check_url("URL", params->service_url, err);
+
+	if (rc != RC_OK)
+		return rc;
+	if (challenge.len == 0 || challenge.len > PROFILE_CHALLENGE_BYTES_MAX ||
+		!utf8_is_xml_text(challenge))
+		return err_set(err, RC_INVALID, "Challenge: want 1 to %d bytes that XML can carry",
+			PROFILE_CHALLENGE_BYTES_MAX);
+	return RC_OK;
+}
+
+static enum rc check_mdm(const struct profile_params *params, struct err *err)
+{
+	enum rc rc = profile_check_url("ServerURL", params->server_url, err);
+
+	if (rc == RC_OK)
+		rc = profile_check_url("CheckInURL", params->check_in_url, err);
+	if (rc == RC_OK)
+		rc = profile_check_topic(params->topic, err);
+	return rc == RC_OK ? check_mode(params, err) : rc;
+}
+
 enum rc profile_check(const struct profile_params *params, struct err *err)
 {
 	enum rc rc = profile_check_identifier(params->identifier, err);
 
 	if (rc == RC_OK)
 		rc = check_texts(params, err);
-	if (rc == RC_OK)
-		rc = profile_check_url("ServerURL", params->server_url, err);
-	if (rc == RC_OK)
-		rc = profile_check_url("CheckInURL", params->check_in_url, err);
-	if (rc == RC_OK)
-		rc = profile_check_topic(params->topic, err);
-	if (rc == RC_OK)
-		rc = check_mode(params, err);
+	if (rc == RC_OK && params->kind == PROFILE_KIND_SERVICE)
+		return check_service(params, err);
+	if (rc == RC_OK && params->kind == PROFILE_KIND_ENROLLMENT)
+		rc = check_mdm(params, err);
 	if (rc == RC_OK)
 		rc = check_identity(params, err);
 	return rc == RC_OK ? check_certs(params, err) : rc;

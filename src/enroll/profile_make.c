@@ -20,7 +20,7 @@ enum {
 struct making {
 	struct enroll_profile_settings settings;
 	char topic[PROFILE_TEXT_BYTES_MAX + 1];
-	char server_url[URL_BYTES], check_in_url[URL_BYTES], scep_url[URL_BYTES];
+	char server_url[URL_BYTES], check_in_url[URL_BYTES], scep_url[URL_BYTES], service_url[URL_BYTES];
 	char display_name[NAME_BYTES], description[NAME_BYTES];
 	uint8_t ca_sha1[SHA1_BYTES];
 	struct buf root; /* DER of our own TLS root; empty: none */
@@ -79,6 +79,7 @@ static void make_urls(struct making *making, const char *base)
 	(void)snprintf(making->server_url, URL_BYTES, "%s/mdm", base);
 	(void)snprintf(making->check_in_url, URL_BYTES, "%s/checkin", base);
 	(void)snprintf(making->scep_url, URL_BYTES, "%s/scep", base);
+	(void)snprintf(making->service_url, URL_BYTES, "%s/enroll/ota", base);
 }
 
 static void make_names(struct making *making)
@@ -109,12 +110,14 @@ static enum rc write_plain(const struct making *making, const struct enroll_prof
 	const struct account *account = ask->account;
 	const bool is_byod = account != NULL && account->mode == ACCOUNT_BYOD;
 	const struct profile_params params = {
+		.kind = ask->kind,
 		.identifier = settings->identifier,
 		.organization = settings->organization,
 		.display_name = making->display_name,
 		.description = making->description,
 		.server_url = making->server_url,
 		.check_in_url = making->check_in_url,
+		.service_url = making->service_url,
 		.topic = making->topic,
 		.access_rights = is_byod ? 0 : settings->access_rights,
 		.mode = mode_of(account),
@@ -132,7 +135,7 @@ static enum rc write_plain(const struct making *making, const struct enroll_prof
 				.key_bits = KEY_BITS,
 			},
 		.certs = &root,
-		.cert_count = has_own_root ? 1 : 0,
+		.cert_count = has_own_root && ask->kind == PROFILE_KIND_ENROLLMENT ? 1 : 0,
 	};
 
 	return profile_write(&params, out, err);

@@ -104,7 +104,8 @@ struct config {
 		int64_t identity_days;
 		int64_t challenge_grace_s;
 		int64_t crl_valid_s;
-		int64_t renew_before;               /* days; 0: identities are not renewed */
+		int64_t renew_before; /* days; 0: identities are not renewed */
+		enum config_yes_no ota_encrypt;
 		enum config_yes_no auto_configured; /* DeviceConfigured by itself */
 		int64_t setup_wait_s;
 		char *organization;       /* empty: none */

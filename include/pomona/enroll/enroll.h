@@ -46,6 +46,7 @@ struct enroll_settings { /* may change while serving */
 	int64_t renew_before_s;                    /* 0: identities are not renewed */
 	bool is_account_offered[ACCOUNT_ADDE + 1]; /* by enum account_mode */
 	int64_t access_token_s;                    /* how long a login lasts; 0: for ever */
+	bool is_ota_encrypted; /* its last profile, to the identity that signed for it */
 	struct enroll_profile_settings profile;
 	struct ade_settings ade;
 };
@@ -92,9 +93,10 @@ struct enroll_profile_facts {
 };
 
 struct enroll_profile_ask {
+	enum profile_kind kind;
 	const char *url;         /* as the settings have it, or by the server's name and port */
 	const char *common_name; /* that the device is to ask an identity for, 1 to 64 bytes */
-	struct slice challenge;  /* for SCEP */
+	struct slice challenge;  /* for SCEP; of PROFILE_KIND_SERVICE, for the messages that follow */
 	/* DER of the certificate that the payloads are sealed to; empty: they are not. */
 	struct slice encrypt_to;
 	/* Of an update: what stays as it was. NULL, "" and 0: as the settings have it. */
@@ -126,6 +128,9 @@ struct enroll_stats {
 	uint64_t scep_refused;
 	uint64_t ade_given;
 	uint64_t ade_refused;
+	uint64_t ota_begun; /* phase 2 */
+	uint64_t ota_finished;
+	uint64_t ota_refused;
 };
 void enroll_stats(const struct enroll *enroll, struct enroll_stats *stats_r);
 /* Wipes the challenge. No request may be under way. */

@@ -48,6 +48,13 @@ enum profile_mode { /* EnrollmentMode: that of an enrollment with an account of 
 	PROFILE_MODE_ADDE,
 };
 
+enum profile_kind {
+	PROFILE_KIND_ENROLLMENT,
+	/* The two of enrolling over the air (Profile Service) that come before it; neither is replaced by it: */
+	PROFILE_KIND_SERVICE,        /* asks a device to come and say who it is */
+	PROFILE_KIND_IDENTITY_ALONE, /* gives it an identity by SCEP */
+};
+
 enum profile_identity { PROFILE_IDENTITY_SCEP, PROFILE_IDENTITY_PKCS12 };
 
 struct profile_scep {
@@ -69,11 +76,13 @@ struct profile_cert {
 };
 
 struct profile_params {    /* all borrowed for the call; texts are UTF-8 that XML can carry */
+	enum profile_kind kind;   /* a kind's check passes over what it has no use for */
 	const char *identifier;   /* reverse DNS, of A-Z a-z 0-9 . - _ */
 	const char *organization; /* may be empty, as the next */
 	const char *description;  /* for the person who installs it */
 	const char *display_name;
 	const char *server_url, *check_in_url; /* https */
+	const char *service_url;               /* of PROFILE_KIND_SERVICE: https, with scep.challenge */
 	const char *topic;                     /* of the push certificate: com.apple.mgmt. ... */
 	int64_t access_rights;                 /* 1 to PROFILE_RIGHTS_ALL; PROFILE_MODE_BYOD: 0 */
 	enum profile_mode mode;

@@ -138,4 +138,5 @@ def push_certs(auditor, device_id):
     auditor.call("post", "/push", "push", {"ids": [device_id]})
     auditor.call("post", "/pushcerts/test", "test_push_certificate", {"id": device_id})
     auditor.call("post", "/enroll/profiles", "create_profile", {"device_id": device_id})
+    auditor.call("post", "/enroll/ota", "create_ota", {"device_id": device_id})
     auditor.call("delete", "/pushcerts/{topic}", "remove_push_certificate", topic=TOPIC)

@@ -95,6 +95,91 @@ static void assert_int(const struct plist_node *dict, const char *key, int64_t w
 	assert_int_equal(plist_integer(plist_dict_get(dict, key), &is_unsigned), wanted);
 }
 
+static void the_profile_of_phase_1_is_a_payload_by_itself(void **state)
+{
+	const struct profile_params params = {
+		.kind = PROFILE_KIND_SERVICE,
+		.identifier = "org.example.mdm",
+		.organization = "Orchard & Co",
+		.description = "Lets it be managed.",
+		.display_name = "Orchard",
+		.service_url = "https://mdm.example.org/enroll/ota",
+		.scep = {.challenge = SLICE_LITERAL("s<cr>et")},
+	};
+	AUTO(plist_doc_free) struct plist_doc *doc = write_good(&params);
+	const struct plist_node *root = plist_root(doc);
+	const struct plist_node *content = plist_dict_get(root, "PayloadContent");
+	const struct plist_node *asked = plist_dict_get(content, "DeviceAttributes");
+
+	(void)state;
+	assert_text(root, "PayloadType", "Profile Service");
+	assert_text(root, "PayloadIdentifier", "org.example.mdm.ota-service");
+	assert_text(root, "PayloadOrganization", "Orchard & Co");
+	assert_text(content, "URL", "https://mdm.example.org/enroll/ota");
+	assert_text(content, "Challenge", "s<cr>et");
+	assert_int_equal(plist_count(asked), 4);
+	assert_true(slice_is_str(plist_string(plist_array_at(asked, 0)), "UDID"));
+	assert_int_equal(plist_count(root), 8);
+}
+
+/* Or the profile of the one would take the place of the other's on the device. */
+static void the_identity_alone_has_names_of_its_own(void **state)
+{
+	struct profile_params params = good();
+	AUTO(plist_doc_free) struct plist_doc *whole = write_good(&params);
+	AUTO(plist_doc_free) struct plist_doc *alone = NULL;
+	const struct plist_node *one, *other;
+
+	(void)state;
+	params.kind = PROFILE_KIND_IDENTITY_ALONE;
+	params.cert_count = 0;
+	params.server_url = params.check_in_url = params.topic = NULL;
+	alone = write_good(&params);
+	assert_int_equal(plist_count(plist_dict_get(plist_root(alone), "PayloadContent")), 1);
+	assert_text(plist_root(alone), "PayloadIdentifier", "org.example.mdm.ota");
+	one = payload(alone, "com.apple.security.scep");
+	other = payload(whole, "com.apple.security.scep");
+	assert_text(one, "PayloadIdentifier", "org.example.mdm.ota.identity");
+	assert_text(plist_dict_get(one, "PayloadContent"), "Challenge", "s<cr>et");
+	assert_false(slice_is_equal(plist_string(plist_dict_get(one, "PayloadUUID")),
+		plist_string(plist_dict_get(other, "PayloadUUID"))));
+	assert_false(slice_is_equal(plist_string(plist_dict_get(plist_root(alone), "PayloadUUID")),
+		plist_string(plist_dict_get(plist_root(whole), "PayloadUUID"))));
+}
+
+static void the_profile_of_phase_1_has_its_rules(void **state)
+{
+	static char long_challenge[PROFILE_CHALLENGE_BYTES_MAX + 1];
+	const struct {
+		const char *url;
+		struct slice challenge;
+		const char *says;
+	} cases[] = {
+		{"https://a/enroll/ota", slice_of(long_challenge, PROFILE_CHALLENGE_BYTES_MAX), NULL},
+		{"https://a/enroll/ota", slice_of(long_challenge, sizeof(long_challenge)),
+			"Challenge: want 1 to 256"},
+		{"https://a/enroll/ota", SLICE_LITERAL(""), "Challenge: want 1 to 256"},
+		{"https://a/enroll/ota", SLICE_LITERAL("\1"), "Challenge: want 1 to 256"},
+		{"http://a/enroll/ota", SLICE_LITERAL("c"), "URL: must begin with https://"},
+	};
+
+	(void)state;
+	memset(long_challenge, 'x', sizeof(long_challenge));
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct profile_params params = good();
+		struct plist_doc *doc = NULL;
+		struct err err = {.text = ""};
+
+		params.kind = PROFILE_KIND_SERVICE;
+		params.service_url = cases[i].url;
+		params.scep.challenge = cases[i].challenge;
+		assert_int_equal(try(&params, &doc, &err), cases[i].says == NULL ? RC_OK : RC_INVALID);
+		if (cases[i].says != NULL)
+			assert_non_null(strstr(err.text, cases[i].says));
+		plist_doc_free(&doc);
+	}
+}
+
 static void a_profile_has_what_was_asked(void **state)
 {
 	const struct profile_params params = good();
@@ -434,6 +519,9 @@ int main(void)
 		cmocka_unit_test(a_profile_has_what_was_asked),
 		cmocka_unit_test(an_account_is_named_with_its_mode),
 		cmocka_unit_test(each_mode_has_its_rule),
+		cmocka_unit_test(the_profile_of_phase_1_is_a_payload_by_itself),
+		cmocka_unit_test(the_profile_of_phase_1_has_its_rules),
+		cmocka_unit_test(the_identity_alone_has_names_of_its_own),
 		cmocka_unit_test(capabilities_are_named),
 		cmocka_unit_test(scep_has_a_subject_of_three_levels),
 		cmocka_unit_test(an_identity_may_be_a_pkcs12),

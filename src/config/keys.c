@@ -110,6 +110,16 @@ static const struct config_key keys[] = {
 			"So long before its end a device's identity is renewed, half of its life at most; 0 for never.")),
 	KEY(enroll, ota_encrypt, CHOICE("no|yes", "no"), RELOADABLE,
 		HELP("Whether the last profile of enrolling over the air is encrypted to its device.")),
+	KEY(enroll, policy_url, TYPE(TEXT, ""), EMPTY_ALLOWED,
+		HELP(
+			"Who may refuse an identity by SCEP: unix:/PATH of a socket, or https://HOST/PATH; empty for nobody.")),
+	KEY(enroll, policy_timeout_s, INTEGER(1, 60, "10", "s"),
+		HELP("How long an answer of the policy service may take.")),
+	KEY(enroll, policy_when_silent, CHOICE("refuse|allow", "refuse"),
+		HELP(
+			"Without an answer of the policy service: refuse for now (503: clients come again), or allow.")),
+	KEY(enroll, policy_ca_file, TYPE(PATH, ""), EMPTY_ALLOWED,
+		HELP("PEM file of CAs that the policy service must be signed by; empty for the system's.")),
 	KEY(enroll, auto_configured, CHOICE("no|yes", "yes"), RELOADABLE,
 		HELP("Whether devices in Setup Assistant are let go after the commands that wait for them.")),
 	KEY(enroll, setup_wait_s, INTEGER(0, 604800, "900", "s"), RELOADABLE,

@@ -60,6 +60,14 @@ static enum rc check_enrolling(const struct config *config, struct err *err)
 	return rc;
 }
 
+static enum rc check_policy(const struct config *config, struct err *err)
+{
+	AUTO(buf_fini) struct buf ca_pem = {0};
+	struct enroll_policy policy;
+
+	return enrolling_policy(config, &ca_pem, &policy, err);
+}
+
 static enum rc check_group(const struct config *config, struct err *err)
 {
 	gid_t gid;
@@ -80,6 +88,7 @@ static enum rc (*const checks[])(const struct config *config, struct err *err) =
 	check_master_key,
 	check_tls,
 	check_enrolling,
+	check_policy,
 	users_check,
 	check_group,
 	check_push_ca,

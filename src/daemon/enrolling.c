@@ -181,6 +181,46 @@ static enum rc read_ade(const struct config *config, struct ade_settings *ade, s
 }
 _Static_assert((int)ADE_REALM_BYTES > (int)USER_REALM_BYTES_MAX, "the conf's realm fits");
 
+/* --- the policy service */
+
+static enum rc see_certificate(void *ctx, struct slice der, struct err *err)
+{
+	struct cert_facts facts;
+
+	(void)ctx;
+	return cert_read_facts(der, &facts, err);
+}
+
+static enum rc read_policy_ca(const char *path, struct buf *pem, struct err *err)
+{
+	enum rc rc;
+
+	buf_init(pem, ENROLL_POLICY_CA_BYTES_MAX);
+	if (path[0] == '\0')
+		return RC_OK;
+	rc = file_read(path, pem, err);
+	if (rc == RC_OK)
+		rc = cert_pem_each(buf_slice(pem), see_certificate, NULL, err);
+	return rc == RC_OK ? RC_OK : err_context(err, "[enroll] policy_ca_file: %s", path);
+}
+
+enum rc enrolling_policy(const struct config *config, struct buf *ca_pem,
+	struct enroll_policy *policy_r, struct err *err)
+{
+	enum rc rc = read_policy_ca(config->enroll.policy_ca_file, ca_pem, err);
+
+	if (rc != RC_OK)
+		return rc;
+	*policy_r = (struct enroll_policy){
+		.url = config->enroll.policy_url[0] == '\0' ? NULL : config->enroll.policy_url,
+		.ca_pem = buf_slice(ca_pem),
+		.timeout_s = config->enroll.policy_timeout_s,
+		.is_silence_allowed = config->enroll.policy_when_silent == CONFIG_POLICY_ALLOW,
+	};
+	rc = enroll_policy_check(policy_r, err);
+	return rc == RC_OK ? RC_OK : err_context(err, "[enroll] policy_url");
+}
+
 enum rc enrolling_signer(const struct host_tls *tls, struct cms_signer **signer_r, struct err *err)
 {
 	return cms_signer_new(buf_slice(&tls->chain), buf_slice(&tls->key), signer_r, err);

@@ -343,8 +343,9 @@ static enum rc read_apple(struct server *server, struct err *err)
 
 static enum rc start_enroll(struct server *server, struct err *err)
 {
+	AUTO(buf_fini) struct buf ca_pem = {0};
 	struct enroll_settings settings;
-	const struct enroll_params params = {
+	struct enroll_params params = {
 		.store = server->store,
 		.clock = clock_system(),
 		.device_ca = server->device_ca,
@@ -353,8 +354,13 @@ static enum rc start_enroll(struct server *server, struct err *err)
 		.passwords = server->passwords,
 		.settings = &settings,
 		.hostname = server->config->server.hostname,
+		.loop = server->loop,
 	};
-	enum rc rc = enrolling_settings(server->config, &settings, err);
+	enum rc rc = enrolling_policy(server->config, &ca_pem, &params.policy, err);
+
+	if (rc != RC_OK)
+		return rc;
+	rc = enrolling_settings(server->config, &settings, err);
 
 	if (rc == RC_OK)
 		rc = enroll_new(&params, &server->enroll, err);
@@ -419,6 +425,7 @@ static void stop_listeners(struct server *server)
 	device_flush_seen_wait(server->device);
 	signer_stop(server->signer);
 	signer_stop(server->passwords);
+	enroll_stop(server->enroll);
 	waking_stop_push(server);
 	stop_writer(server);
 	server_listeners_stop(server);

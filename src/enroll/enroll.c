@@ -112,6 +112,9 @@ enum rc enroll_new(const struct enroll_params *params, struct enroll **enroll_r,
 		rc = make_door(enroll, params->users, err);
 	if (rc == RC_OK)
 		rc = apple_chain_new(NULL, 0, &enroll->apple, err);
+	enroll->is_silence_allowed = params->policy.is_silence_allowed;
+	if (rc == RC_OK && params->policy.url != NULL)
+		rc = policy_new(&params->policy, params->loop, params->clock, &enroll->policy, err);
 	if (rc != RC_OK)
 		return rc;
 	warn_of_trials(&enroll->settings.ade);
@@ -266,10 +269,23 @@ void enroll_stats(const struct enroll *enroll, struct enroll_stats *stats_r)
 	};
 }
 
+enum rc enroll_policy_check(const struct enroll_policy *policy, struct err *err)
+{
+	struct policy_target target;
+
+	return policy->url == NULL ? RC_OK : policy_target_read(policy->url, &target, err);
+}
+
+void enroll_stop(struct enroll *enroll)
+{
+	policy_stop(enroll->policy);
+}
+
 void enroll_free(struct enroll **enroll)
 {
 	if (*enroll == NULL)
 		return;
+	policy_free(&(*enroll)->policy);
 	log_limit_free(&(*enroll)->refused_lines);
 	log_limit_free(&(*enroll)->ade_lines);
 	digest_door_free(&(*enroll)->door);

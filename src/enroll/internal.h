@@ -13,6 +13,7 @@
 #include "pomona/base/log_limit.h"
 #include "pomona/enroll/enroll.h"
 #include "pomona/identity/digest_door.h"
+#include "policy.h"
 #include "renew.h"
 #include "scep_decide.h"
 
@@ -48,6 +49,8 @@ struct enroll {
 	struct crl_cache crl;
 	struct renew *renew;
 	struct log_limit *account_lines; /* one slot an account_refusal */
+	struct policy *policy;           /* NULL: nobody is asked */
+	bool is_silence_allowed;
 	atomic_uint_fast64_t scep_issued, scep_repeated, scep_refused;
 	atomic_uint_fast64_t ade_given, ade_refused;
 };

@@ -28,6 +28,11 @@ struct pki_call {
 	struct slice given; /* the message, wherever */
 	struct buf cert;    /* DER of what is given */
 	struct buf reply;   /* a CertRep with it, when it is ready */
+	/* Where a policy service is asked: */
+	struct policy_ask ask;
+	struct intent_names names;
+	struct buf question;
+	char denied_for[POLICY_REASON_BYTES_MAX + 1];
 };
 
 static void call_fini(void *object)
@@ -38,6 +43,7 @@ static void call_fini(void *object)
 	buf_fini(&call->message);
 	buf_fini(&call->cert);
 	buf_fini(&call->reply);
+	buf_fini_secret(&call->question);
 	settings_wipe(&call->settings);
 }
 
@@ -60,6 +66,7 @@ static struct pki_call *call_new(struct enroll *enroll, struct http_request *req
 	buf_init(&call->message, SCEP_MESSAGE_BYTES_MAX);
 	buf_init(&call->cert, CERT_DER_BYTES_MAX);
 	buf_init(&call->reply, REPLY_BYTES_MAX);
+	buf_init(&call->question, POLICY_QUESTION_BYTES_MAX);
 	return call;
 }
 
@@ -125,12 +132,9 @@ static void log_given(struct pki_call *call, const char *event)
 static enum rc prepare_reply(struct pki_call *call, struct err *err)
 {
 	const struct scep_writer writer = writer_of(call);
-	enum rc rc = cert_read_facts(buf_slice(&call->cert), &call->cert_facts, err);
 
 	buf_clear(&call->reply);
-	return rc == RC_OK
-		? scep_write_cert(call->scep, &writer, buf_slice(&call->cert), &call->reply, err)
-		: rc;
+	return scep_write_cert(call->scep, &writer, buf_slice(&call->cert), &call->reply, err);
 }
 
 static enum rc read_again(struct pki_call *call, struct txn *txn, struct err *err)
@@ -146,7 +150,8 @@ static void reply_again(struct pki_call *call)
 {
 	struct err err = {0};
 
-	if (prepare_reply(call, &err) != RC_OK) {
+	if (cert_read_facts(buf_slice(&call->cert), &call->cert_facts, &err) != RC_OK ||
+		prepare_reply(call, &err) != RC_OK) {
 		enroll_fail(call->http, &err);
 		return;
 	}
@@ -222,7 +227,7 @@ static enum rc issue(struct pki_call *call, struct err *err)
 	const struct issue_params params = {.now = clock_unix_s(call->enroll->clock),
 		.valid_s = call->settings.identity_valid_s};
 	enum rc rc =
-		authority_issue_csr(call->enroll->device_ca, call->facts->csr_der, &params, &call->cert, err);
+		scep_issue(call->scep, call->enroll->device_ca, &params, &call->cert, &call->cert_facts, err);
 
 	return rc == RC_OK ? prepare_reply(call, err) : rc;
 }
@@ -257,9 +262,102 @@ static enum rc decide(struct pki_call *call, struct err *err)
 	rc = scep_decide(txn, &call->policy, call->facts, &call->decision, err);
 	if (rc == RC_OK && call->decision.refusal == SCEP_NOT_REFUSED && call->decision.identity_id != 0)
 		rc = read_again(call, txn, err);
+	if (rc == RC_OK && call->enroll->policy != NULL && call->decision.intent_id != 0)
+		rc = intent_read_names(txn, call->decision.intent_id, &call->names, err);
 	store_read_end(call->enroll->store, &txn);
 	return rc;
 }
+
+/* --- the policy service */
+
+/* The address without its port, which would make a question of each try. */
+static struct slice peer_of(const struct pki_call *call, char text[static HTTP_ADDRESS_BYTES])
+{
+	const bool is_alone = http_request_client(call->http, text);
+	const char *colon = is_alone ? NULL : strrchr(text, ':');
+
+	return colon == NULL ? slice_of_str(text) : slice_of(text, (size_t)(colon - text));
+}
+
+static enum rc write_question(struct pki_call *call, struct err *err)
+{
+	const struct scep_facts *facts = call->facts;
+	const struct scep_decision *decision = &call->decision;
+	char peer[HTTP_ADDRESS_BYTES];
+	const struct policy_question question = {
+		.message = scep_kind_name(facts->kind),
+		.transaction = facts->transaction_id,
+		.is_renewal = decision->is_renewal || decision->issued.renewal_of != 0,
+		.csr_der = facts->csr_der,
+		.subject = facts->subject,
+		.key_sha256 = facts->key_sha256,
+		.device = decision->issued_for,
+		.serial_number = call->names.serial_number,
+		.user_name = call->names.user_name,
+		.way = decision->intent_id == 0 ? NULL : intent_way_name(call->names.way),
+		.signer = decision->is_renewal ? &facts->signer : NULL,
+		.peer = peer_of(call, peer),
+	};
+
+	return policy_question_write(&question, &call->question, err);
+}
+
+/* It was allowed. On the signer's thread again. */
+static void go_on(void *ctx)
+{
+	struct pki_call *call = ctx;
+	struct http_request *request = call->http;
+
+	if (!issue_and_keep(call))
+		http_resume(request);
+}
+
+static void answer_denied(void *ctx)
+{
+	struct pki_call *call = ctx;
+	const char *text =
+		call->denied_for[0] != '\0' ? call->denied_for : scep_refusal_text(SCEP_REFUSED_POLICY);
+
+	reply_failure(call, SCEP_REFUSED_POLICY, scep_refusal_fail(SCEP_REFUSED_POLICY), text);
+	http_resume(call->http);
+}
+
+/* On the outbound loop. Without an answer the client comes again, with the same message and challenge. */
+static void on_policy(struct policy_ask *ask, enum policy_verdict verdict, const char *text)
+{
+	struct pki_call *call = (struct pki_call *)(void *)((char *)ask - offsetof(struct pki_call, ask));
+
+	if (verdict == POLICY_SILENT && call->enroll->is_silence_allowed)
+		verdict = POLICY_ALLOWED;
+	if (verdict == POLICY_ALLOWED) {
+		give_to_signer(call, go_on);
+	} else if (verdict == POLICY_DENIED) {
+		memcpy(call->denied_for, text, strlen(text) + 1);
+		give_to_signer(call, answer_denied);
+	} else {
+		enroll_busy(call->http);
+		http_resume(call->http);
+	}
+}
+
+/* True: the service has the call. */
+static bool ask_policy(struct pki_call *call)
+{
+	struct err err = {0};
+	enum rc rc = write_question(call, &err);
+
+	call->ask = (struct policy_ask){.question = buf_slice(&call->question), .done = on_policy};
+	if (rc != RC_OK) {
+		enroll_fail(call->http, &err);
+		return false;
+	}
+	if (policy_submit(call->enroll->policy, &call->ask, &err) == RC_OK)
+		return true;
+	enroll_busy(call->http);
+	return false;
+}
+
+/* --- answers */
 
 static bool answer(struct pki_call *call)
 {
@@ -272,7 +370,7 @@ static bool answer(struct pki_call *call)
 	else if (call->decision.identity_id != 0)
 		reply_again(call);
 	else
-		return issue_and_keep(call);
+		return call->enroll->policy == NULL ? issue_and_keep(call) : ask_policy(call);
 	return false;
 }
 

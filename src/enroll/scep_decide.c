@@ -25,6 +25,7 @@ static const struct {
 	[SCEP_REFUSED_FORMER] = {"former", SCEP_BAD_REQUEST,
 		"the certificate is not its device's any more"},
 	[SCEP_REFUSED_NOT_FOUND] = {"not_found", SCEP_BAD_CERT_ID, "there is no such certificate"},
+	[SCEP_REFUSED_POLICY] = {"policy", SCEP_BAD_REQUEST, "the policy service refuses it"},
 };
 
 const char *scep_refusal_name(enum scep_refusal refusal)
@@ -121,6 +122,7 @@ static enum rc decide_renewal(struct txn *txn, const struct identity *identity,
 	issue_for(decision, identity->issued_for);
 	decision->profile_of = identity->id;
 	decision->issued.account_id = identity->account_id;
+	decision->is_renewal = true;
 	if (identity->owner_id == 0)
 		return RC_OK;
 	rc = enrollment_by_id(txn, identity->owner_id, &device, err);

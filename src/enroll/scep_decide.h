@@ -30,6 +30,7 @@ enum scep_refusal {
 	SCEP_REFUSED_EXPIRED,   /* too late; */
 	SCEP_REFUSED_FORMER,    /* not its device's any more */
 	SCEP_REFUSED_NOT_FOUND, /* GetCert, CertPoll */
+	SCEP_REFUSED_POLICY,    /* the policy service says so */
 	SCEP_REFUSAL_COUNT
 };
 /* As logs call it, "used_challenge"; for the client, in a sentence; and in its own code. */
@@ -43,6 +44,7 @@ struct scep_decision {
 	struct identity_issued issued; /* of a new one: all but facts and DER */
 	int64_t intent_id;             /* whose challenge it takes; 0: none */
 	int64_t profile_of;            /* the identity that it came with the same profile as; 0: none */
+	bool is_renewal;               /* signed by an identity of ours */
 	char issued_for[ENROLLMENT_DEVICE_ID_BYTES_MAX + 1];
 };
 

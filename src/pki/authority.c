@@ -145,10 +145,11 @@ static bool is_alt_name(const char *name)
 }
 
 static enum rc issue(const struct authority *authority, const struct issue_params *params,
-	const struct pki_cert_plan *who, struct buf *cert_der, struct err *err)
+	const struct pki_cert_plan *who, struct buf *cert_der, struct cert_facts *facts_r, struct err *err)
 {
 	AUTO(ossl_cert_free) X509 *cert = NULL;
 	struct pki_cert_plan plan = *who;
+	const size_t began = cert_der->len;
 	enum rc rc = end_of(params->now, params->valid_s, &plan.not_after, err);
 
 	if (rc != RC_OK)
@@ -169,27 +170,38 @@ static enum rc issue(const struct authority *authority, const struct issue_param
 	plan.dns_names[1] = params->other_name;
 	plan.is_server = params->is_server;
 	rc = pki_cert_build(&plan, &cert, err);
-	return rc != RC_OK ? rc : pki_cert_write(cert, cert_der, err);
+	if (rc == RC_OK)
+		rc = pki_cert_write(cert, cert_der, err);
+	if (rc != RC_OK || facts_r == NULL)
+		return rc;
+	return pki_cert_facts(cert, slice_sub(buf_slice(cert_der), began, SIZE_MAX), facts_r, err);
+}
+
+enum rc pki_authority_issue(const struct authority *authority, const struct pki_csr *csr,
+	const struct issue_params *params, struct buf *cert_der, struct cert_facts *facts_r,
+	struct err *err)
+{
+	AUTO(ossl_name_free) X509_NAME *name = NULL;
+	const struct pki_name texts = {.user_id = params->user_id, .common_name = params->common_name};
+	struct pki_cert_plan plan = {.is_ca = false};
+	enum rc rc = RC_OK;
+
+	if (params->common_name != NULL || params->user_id != NULL)
+		rc = pki_name_make(&texts, &name, err);
+	if (rc != RC_OK)
+		return rc;
+	plan.subject = name != NULL ? name : csr->subject;
+	plan.key = csr->key;
+	return issue(authority, params, &plan, cert_der, facts_r, err);
 }
 
 enum rc authority_issue_csr(const struct authority *authority, struct slice csr,
 	const struct issue_params *params, struct buf *cert_der, struct err *err)
 {
-	AUTO(ossl_request_free) X509_REQ *request = NULL;
-	AUTO(ossl_name_free) X509_NAME *name = NULL;
-	const struct pki_name texts = {.user_id = params->user_id, .common_name = params->common_name};
-	struct pki_cert_plan plan = {.is_ca = false};
-	enum rc rc = pki_csr_parse(csr, &request, err);
+	AUTO(pki_csr_fini) struct pki_csr request = {.key = NULL};
+	enum rc rc = pki_csr_parse(csr, NULL, &request, err);
 
-	if (rc != RC_OK)
-		return rc;
-	if (params->common_name != NULL || params->user_id != NULL)
-		rc = pki_name_make(&texts, &name, err);
-	if (rc != RC_OK)
-		return rc;
-	plan.subject = name != NULL ? name : X509_REQ_get_subject_name(request);
-	plan.key = X509_REQ_get0_pubkey(request);
-	return issue(authority, params, &plan, cert_der, err);
+	return rc == RC_OK ? pki_authority_issue(authority, &request, params, cert_der, NULL, err) : rc;
 }
 
 enum rc authority_issue_key(const struct authority *authority, enum key_kind kind,
@@ -207,7 +219,7 @@ enum rc authority_issue_key(const struct authority *authority, enum key_kind kin
 		return rc;
 	plan.subject = name;
 	plan.key = key;
-	rc = issue(authority, params, &plan, cert_der, err);
+	rc = issue(authority, params, &plan, cert_der, NULL, err);
 	return rc != RC_OK ? rc : pki_key_write_pem(key, key_pem, err);
 }
 
@@ -229,7 +241,7 @@ enum rc authority_renew_tls(const struct authority *authority, struct slice cert
 	plan.subject = X509_get_subject_name(old);
 	plan.key = X509_get0_pubkey(old);
 	plan.names_of = old;
-	rc = issue(authority, &params, &plan, &der, err);
+	rc = issue(authority, &params, &plan, &der, NULL, err);
 	if (rc == RC_OK)
 		rc = cert_read_facts(buf_slice(&der), &after, err);
 	if (rc != RC_OK)

@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <arpa/inet.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <string.h>
 
@@ -55,6 +56,58 @@ static bool set_serial(X509 *cert)
 	return is_set;
 }
 
+/* RSAPublicKey (RFC 8017 A.1.1), to be freed. NULL where memory is short. */
+static unsigned char *rsa_write(EVP_PKEY *key, int *len_r)
+{
+	static const char *const parts[] = {OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_E};
+	ASN1_INTEGER *numbers[COUNT_OF(parts)] = {NULL};
+	unsigned char *der = NULL;
+	int inside = 0;
+
+	for (size_t i = 0; i < COUNT_OF(parts) && inside >= 0; i++) {
+		BIGNUM *number = NULL;
+
+		if (EVP_PKEY_get_bn_param(key, parts[i], &number) == 1)
+			numbers[i] = BN_to_ASN1_INTEGER(number, NULL);
+		BN_free(number);
+		inside = numbers[i] == NULL ? -1 : inside + i2d_ASN1_INTEGER(numbers[i], NULL);
+	}
+	*len_r = inside < 0 ? 0 : ASN1_object_size(1, inside, V_ASN1_SEQUENCE);
+	if (inside >= 0)
+		der = OPENSSL_malloc((size_t)*len_r);
+	if (der != NULL) {
+		unsigned char *at = der;
+
+		ASN1_put_object(&at, 1, inside, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
+		for (size_t i = 0; i < COUNT_OF(parts); i++)
+			(void)i2d_ASN1_INTEGER(numbers[i], &at);
+	}
+	for (size_t i = 0; i < COUNT_OF(parts); i++)
+		ASN1_INTEGER_free(numbers[i]);
+	return der;
+}
+
+/*
+ * What X509_set_pubkey() does, but for an RSA key: that one writes the key and then reads it again, for which OpenSSL
+ * looks for a decoder among all of its own, longer than a signature takes. A CA's certificate stays in use, and so
+ * needs the key that is read.
+ */
+static bool set_key(X509 *cert, const struct pki_cert_plan *plan)
+{
+	unsigned char *der;
+	int len;
+
+	if (plan->is_ca || !pki_key_is_rsa(plan->key))
+		return X509_set_pubkey(cert, plan->key) == 1;
+	der = rsa_write(plan->key, &len);
+	if (der != NULL &&
+		X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(cert), OBJ_nid2obj(NID_rsaEncryption), V_ASN1_NULL,
+			NULL, der, len) == 1)
+		return true;
+	OPENSSL_free(der);
+	return false;
+}
+
 static bool set_body(X509 *cert, const struct pki_cert_plan *plan)
 {
 	const X509_NAME *issuer =
@@ -63,8 +116,7 @@ static bool set_body(X509 *cert, const struct pki_cert_plan *plan)
 	return X509_set_version(cert, X509_VERSION_3) == 1 && set_serial(cert) &&
 		X509_set_subject_name(cert, plan->subject) == 1 && X509_set_issuer_name(cert, issuer) == 1 &&
 		ASN1_TIME_set(X509_getm_notBefore(cert), (time_t)plan->not_before) != NULL &&
-		ASN1_TIME_set(X509_getm_notAfter(cert), (time_t)plan->not_after) != NULL &&
-		X509_set_pubkey(cert, plan->key) == 1;
+		ASN1_TIME_set(X509_getm_notAfter(cert), (time_t)plan->not_after) != NULL && set_key(cert, plan);
 }
 
 static bool add_extension(X509 *cert, X509 *issuer, int nid, const char *value)

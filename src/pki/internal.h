@@ -57,7 +57,21 @@ bool pki_key_is_rsa(EVP_PKEY *key);
 bool pki_key_is_of(EVP_PKEY *key, X509 *cert);
 
 /* A certificate request, PEM or DER, whose key and self-signature are sound. */
-enum rc pki_csr_parse(struct slice csr, X509_REQ **request_r, struct err *err) MUST_USE;
+struct pki_csr {
+	X509_NAME *subject;                    /* owned, as all here */
+	STACK_OF(X509_ATTRIBUTE) * attributes; /* NULL: it has none */
+	EVP_PKEY *key;
+	uint8_t key_sha256[SHA256_BYTES]; /* of its SubjectPublicKeyInfo */
+};
+/* A public key that was read already, told by the digest as above: where it is the CSR's, it is not read again. */
+struct pki_known_key {
+	EVP_PKEY *key;
+	const uint8_t *sha256;
+};
+/* `known` may be NULL. */
+enum rc pki_csr_parse(struct slice csr, const struct pki_known_key *known, struct pki_csr *csr_r,
+	struct err *err) MUST_USE;
+void pki_csr_fini(struct pki_csr *csr);
 
 struct pki_cert_plan {
 	X509 *issuer;         /* NULL: it signs itself */
@@ -72,6 +86,11 @@ struct pki_cert_plan {
 	int64_t not_after;
 };
 enum rc pki_cert_build(const struct pki_cert_plan *plan, X509 **cert_r, struct err *err) MUST_USE;
+/* authority_issue_csr() for one that pki_csr_parse() has read, with the facts of what is issued. */
+enum rc pki_authority_issue(const struct authority *authority, const struct pki_csr *csr,
+	const struct issue_params *params, struct buf *cert_der, struct cert_facts *facts_r,
+	struct err *err) MUST_USE;
+
 struct pki_name {
 	const char *user_id, *organization, *common_name; /* NULL: it has none */
 };

@@ -81,11 +81,24 @@ const struct scep_facts *scep_request_facts(const struct scep_request *request)
 	return &request->facts;
 }
 
+enum rc scep_issue(const struct scep_request *request, const struct authority *ca,
+	const struct issue_params *params, struct buf *cert_der, struct cert_facts *facts_r,
+	struct err *err)
+{
+	enum rc rc = request->csr.key == NULL
+		? err_set(err, RC_INTERNAL, "SCEP: the request has no CSR")
+		: pki_authority_issue(ca, &request->csr, params, cert_der, facts_r, err);
+
+	ERR_clear_error();
+	return rc;
+}
+
 void scep_request_free(struct scep_request **request)
 {
 	if (*request == NULL)
 		return;
 	X509_free((*request)->signer);
+	pki_csr_fini(&(*request)->csr);
 	buf_fini(&(*request)->signer_der);
 	buf_fini_secret(&(*request)->csr_der);
 	buf_fini_secret(&(*request)->challenge);
@@ -94,10 +107,11 @@ void scep_request_free(struct scep_request **request)
 }
 
 /* The challengePassword of a CSR, in whatever type of string it comes. */
-static enum rc read_challenge(struct scep_request *request, const X509_REQ *csr, struct err *err)
+static enum rc read_challenge(struct scep_request *request, const STACK_OF(X509_ATTRIBUTE) * all,
+	struct err *err)
 {
-	int at = X509_REQ_get_attr_by_NID(csr, NID_pkcs9_challengePassword, -1);
-	X509_ATTRIBUTE *attribute = at < 0 ? NULL : X509_REQ_get_attr(csr, at);
+	int at = X509at_get_attr_by_NID(all, NID_pkcs9_challengePassword, -1);
+	X509_ATTRIBUTE *attribute = at < 0 ? NULL : X509at_get_attr(all, at);
 	const ASN1_TYPE *value = attribute == NULL ? NULL : X509_ATTRIBUTE_get0_type(attribute, 0);
 	unsigned char *text = NULL;
 	int len;
@@ -105,7 +119,7 @@ static enum rc read_challenge(struct scep_request *request, const X509_REQ *csr,
 	if (attribute == NULL)
 		return RC_OK;
 	if (value == NULL || X509_ATTRIBUTE_count(attribute) != 1 ||
-		X509_REQ_get_attr_by_NID(csr, NID_pkcs9_challengePassword, at) >= 0 ||
+		X509at_get_attr_by_NID(all, NID_pkcs9_challengePassword, at) >= 0 ||
 		(ASN1_tag2bit(value->type) & (unsigned long)(B_ASN1_DIRECTORYSTRING)) == 0)
 		return err_set(err, RC_INVALID, "CSR: challengePassword is not one text");
 	len = ASN1_STRING_to_UTF8(&text, value->value.asn1_string);
@@ -124,21 +138,20 @@ static enum rc read_challenge(struct scep_request *request, const X509_REQ *csr,
 
 static enum rc read_csr(struct scep_request *request, struct slice content, struct err *err)
 {
-	AUTO(ossl_request_free) X509_REQ *csr = NULL;
-	uint8_t signer_key[SHA256_BYTES];
-	enum rc rc;
-
-	memcpy(signer_key, request->facts.key_sha256, SHA256_BYTES);
-	rc = pki_csr_parse(content, &csr, err);
+	/* Most sign their first request with the key that it is about. */
+	const struct pki_known_key signer_key = {.key = X509_get0_pubkey(request->signer),
+		.sha256 = request->facts.key_sha256};
+	enum rc rc = pki_csr_parse(content, &signer_key, &request->csr, err);
 
 	if (rc == RC_OK)
-		rc = read_challenge(request, csr, err);
-	if (rc == RC_OK)
-		rc = pki_key_digest(X509_REQ_get_X509_PUBKEY(csr), request->facts.key_sha256, err);
+		rc = read_challenge(request, request->csr.attributes, err);
+	if (rc == RC_OK && !pki_name_print(request->csr.subject, request->facts.subject))
+		rc = ossl_fault(err, RC_INVALID, "CSR: its subject cannot be read");
 	if (rc != RC_OK)
 		return rc;
 	request->facts.is_signed_by_own_key =
-		memcmp(signer_key, request->facts.key_sha256, SHA256_BYTES) == 0;
+		memcmp(request->csr.key_sha256, request->facts.key_sha256, SHA256_BYTES) == 0;
+	memcpy(request->facts.key_sha256, request->csr.key_sha256, SHA256_BYTES);
 	if (buf_reserve(&request->csr_der, content.len) != NULL)
 		buf_append(&request->csr_der, content);
 	request->facts.csr_der = buf_slice(&request->csr_der);

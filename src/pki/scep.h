@@ -12,7 +12,8 @@
 
 struct scep_request {
 	struct scep_facts facts;
-	X509 *signer; /* owned, as the buffers */
+	X509 *signer;       /* owned, as the CSR and the buffers */
+	struct pki_csr csr; /* without a key: none is in it */
 	struct buf signer_der, csr_der, challenge;
 	uint8_t sender_nonce[SCEP_NONCE_BYTES_MAX];
 	size_t sender_nonce_bytes;

@@ -92,32 +92,71 @@ static enum rc write_reply(const struct reply *reply, struct buf *out, struct er
 	return write_cms(cms, out, err);
 }
 
-/* A SignedData without signers that holds a certificate or a CRL. */
-static PKCS7 *bag_new(void)
-{
-	PKCS7 *bag = PKCS7_new();
+/* Tags of what a SignedData holds beside what is signed (RFC 5652 5.1). */
+enum { BAG_CERTS = 0, BAG_CRLS = 1 };
 
-	if (bag == NULL || PKCS7_set_type(bag, NID_pkcs7_signed) != 1 ||
-		PKCS7_content_new(bag, NID_pkcs7_data) != 1 || PKCS7_set_detached(bag, 1) != 1)
-		ossl_pkcs7_free(&bag);
-	return bag;
+/*
+ * A SignedData without signers that holds a certificate or a CRL, put together from their bytes: OpenSSL would have
+ * to read them first, the certificate's key too.
+ */
+static enum rc write_bag(struct slice inside, int tag, struct buf *out, struct err *err)
+{
+	static const uint8_t signed_oid[] = {6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2};
+	/* version 1, no digest algorithms, a content of type data that is not there */
+	static const uint8_t head[] = {2, 1, 1, 0x31, 0, 0x30, 11, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7,
+		0x0d, 1, 7, 1};
+	static const uint8_t no_signers[] = {0x31, 0};
+	const int held = ASN1_object_size(1, (int)inside.len, tag);
+	const int data = (int)sizeof(head) + held + (int)sizeof(no_signers);
+	const int signed_data = ASN1_object_size(1, data, V_ASN1_SEQUENCE);
+	const int content = (int)sizeof(signed_oid) + ASN1_object_size(1, signed_data, 0);
+	const int whole = ASN1_object_size(1, content, V_ASN1_SEQUENCE);
+	unsigned char *at = buf_reserve(out, (size_t)whole);
+
+	if (at == NULL)
+		return buf_status(out, "CertRep", err);
+	out->len += (size_t)whole;
+	ASN1_put_object(&at, 1, content, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
+	memcpy(at, signed_oid, sizeof(signed_oid));
+	at += sizeof(signed_oid);
+	ASN1_put_object(&at, 1, signed_data, 0, V_ASN1_CONTEXT_SPECIFIC);
+	ASN1_put_object(&at, 1, data, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
+	memcpy(at, head, sizeof(head));
+	at += sizeof(head);
+	ASN1_put_object(&at, 1, (int)inside.len, tag, V_ASN1_CONTEXT_SPECIFIC);
+	memcpy(at, inside.ptr, inside.len);
+	memcpy(at + inside.len, no_signers, sizeof(no_signers));
+	return RC_OK;
 }
 
-static enum rc write_bag(const struct scep_request *request, const struct scep_writer *writer,
-	PKCS7 *bag, struct buf *out, struct err *err)
+/* One SEQUENCE of definite length, and nothing behind it. */
+static bool is_sequence(struct slice der)
 {
+	const unsigned char *at = der.ptr;
+	long len;
+	int tag;
+	int class;
+
+	return der.len <= INT_MAX / 2 &&
+		ASN1_get_object(&at, &len, &tag, &class, (long)der.len) == V_ASN1_CONSTRUCTED &&
+		tag == V_ASN1_SEQUENCE && class == V_ASN1_UNIVERSAL && at + len == der.ptr + der.len;
+}
+
+static enum rc write_held(const struct scep_request *request, const struct scep_writer *writer,
+	struct slice held, int tag, struct buf *out, struct err *err)
+{
+	AUTO(buf_fini) struct buf bag;
 	AUTO(buf_fini) struct buf envelope;
 	struct reply reply = {.request = request, .writer = writer, .fail = SCEP_FAIL_NONE};
-	unsigned char *der = NULL;
-	int len = i2d_PKCS7(bag, &der);
 	enum rc rc;
 
+	buf_init(&bag, out->bound);
 	buf_init(&envelope, out->bound);
-	if (len <= 0)
-		return ossl_fault(err, RC_INTERNAL, "CertRep: cannot be made");
-	rc =
-		pki_envelope_write(request->signer, request->cipher, slice_of(der, (size_t)len), &envelope, err);
-	OPENSSL_free(der);
+	if (!is_sequence(held))
+		return ossl_fault(err, RC_INVALID, "CertRep: what it is to hold is not in DER");
+	rc = write_bag(held, tag, &bag, err);
+	if (rc == RC_OK)
+		rc = pki_envelope_write(request->signer, request->cipher, buf_slice(&bag), &envelope, err);
 	if (rc != RC_OK)
 		return rc;
 	reply.envelope = buf_slice(&envelope);
@@ -127,29 +166,13 @@ static enum rc write_bag(const struct scep_request *request, const struct scep_w
 enum rc scep_write_cert(const struct scep_request *request, const struct scep_writer *writer,
 	struct slice cert_der, struct buf *out, struct err *err)
 {
-	AUTO(ossl_cert_free) X509 *cert = NULL;
-	AUTO(ossl_pkcs7_free) PKCS7 *bag = bag_new();
-	enum rc rc = pki_cert_parse(cert_der, &cert, err);
-
-	if (rc != RC_OK)
-		return rc;
-	if (bag == NULL || PKCS7_add_certificate(bag, cert) != 1)
-		return ossl_fault(err, RC_NO_MEMORY, "CertRep");
-	return write_bag(request, writer, bag, out, err);
+	return write_held(request, writer, cert_der, BAG_CERTS, out, err);
 }
 
 enum rc scep_write_crl(const struct scep_request *request, const struct scep_writer *writer,
 	struct slice crl_der, struct buf *out, struct err *err)
 {
-	const unsigned char *at = crl_der.ptr;
-	AUTO(ossl_crl_free) X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)crl_der.len);
-	AUTO(ossl_pkcs7_free) PKCS7 *bag = bag_new();
-
-	if (crl == NULL)
-		return ossl_fault(err, RC_INVALID, "CRL: cannot be read");
-	if (bag == NULL || PKCS7_add_crl(bag, crl) != 1)
-		return ossl_fault(err, RC_NO_MEMORY, "CertRep");
-	return write_bag(request, writer, bag, out, err);
+	return write_held(request, writer, crl_der, BAG_CRLS, out, err);
 }
 
 enum rc scep_write_failure(const struct scep_request *request, const struct scep_writer *writer,

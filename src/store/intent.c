@@ -94,6 +94,36 @@ enum rc intent_find_by_challenge(struct txn *txn,
 	return RC_OK;
 }
 
+enum rc intent_read_names(struct txn *txn, int64_t id, struct intent_names *names_r,
+	struct err *err)
+{
+	AUTO(query_end) struct query query = {0};
+	enum rc rc = QUERY(&query, txn, err,
+		"SELECT way, serial_number, user_name FROM intent WHERE id = ?1", V_INT(id));
+
+	if (rc == RC_OK)
+		rc = query_row(&query, "intent", err);
+	if (rc != RC_OK)
+		return rc;
+	names_r->way = (enum intent_way)query_int(&query, 0);
+	query_copy(&query, 1, names_r->serial_number, sizeof(names_r->serial_number));
+	query_copy(&query, 2, names_r->user_name, sizeof(names_r->user_name));
+	return RC_OK;
+}
+
+const char *intent_way_name(enum intent_way way)
+{
+	static const char *const names[INTENT_WAY_END] = {
+		[INTENT_CHALLENGE] = "challenge",
+		[INTENT_PROFILE] = "profile",
+		[INTENT_OTA] = "ota",
+		[INTENT_ADE] = "ade",
+		[INTENT_ACCOUNT] = "account",
+	};
+
+	return (unsigned)way < INTENT_WAY_END ? names[way] : NULL;
+}
+
 enum rc intent_use(struct txn *txn, int64_t id, const uint8_t key_sha256[static SHA256_BYTES],
 	int64_t identity_id, struct err *err)
 {

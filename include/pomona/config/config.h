@@ -25,6 +25,7 @@ enum config_push_priority {
 	CONFIG_PUSH_PRIORITY_1
 };
 
+enum config_policy_when_silent { CONFIG_POLICY_REFUSE, CONFIG_POLICY_ALLOW };
 enum config_switch { CONFIG_ON, CONFIG_OFF };
 enum config_yes_no { CONFIG_NO, CONFIG_YES };
 enum config_ade_devices { CONFIG_ADE_LISTED, CONFIG_ADE_ALL, CONFIG_ADE_NONE };
@@ -106,6 +107,10 @@ struct config {
 		int64_t crl_valid_s;
 		int64_t renew_before; /* days; 0: identities are not renewed */
 		enum config_yes_no ota_encrypt;
+		char *policy_url; /* empty: none */
+		int64_t policy_timeout_s;
+		enum config_policy_when_silent policy_when_silent;
+		char *policy_ca_file;               /* empty: the system's */
 		enum config_yes_no auto_configured; /* DeviceConfigured by itself */
 		int64_t setup_wait_s;
 		char *organization;       /* empty: none */

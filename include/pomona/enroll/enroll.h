@@ -23,9 +23,16 @@
 #include "pomona/store/account.h"
 #include "pomona/store/store.h"
 
-enum { ENROLL_CHALLENGE_BYTES_MAX = SCEP_CHALLENGE_BYTES_MAX, ENROLL_SECRET_BYTES = 41 };
+enum {
+	ENROLL_CHALLENGE_BYTES_MAX = SCEP_CHALLENGE_BYTES_MAX,
+	ENROLL_SECRET_BYTES = 41,
+	ENROLL_POLICY_URL_BYTES_MAX = 1024,
+	ENROLL_POLICY_CA_BYTES_MAX = 262144,
+	ENROLL_POLICY_TIMEOUT_S_MAX = 60,
+};
 
 struct enroll;
+struct net_loop;
 
 struct enroll_profile_settings {
 	char organization[PROFILE_TEXT_BYTES_MAX + 1]; /* "": none */
@@ -51,6 +58,17 @@ struct enroll_settings { /* may change while serving */
 	struct ade_settings ade;
 };
 
+/* The service that may refuse a CSR of SCEP. */
+struct enroll_policy {
+	const char *url;     /* "unix:/run/x" or "https://host/path"; NULL: there is none */
+	struct slice ca_pem; /* who it must be signed by; empty: the system's store */
+	int64_t timeout_s;   /* 1 to ENROLL_POLICY_TIMEOUT_S_MAX */
+	bool
+		is_silence_allowed; /* without an answer of it a certificate is issued; else the client has to come again */
+};
+/* RC_INVALID says what is wrong with the URL. */
+enum rc enroll_policy_check(const struct enroll_policy *policy, struct err *err) MUST_USE;
+
 struct enroll_params {
 	struct store *store; /* borrowed until enroll_free(), as the three that follow */
 	const struct clock *clock;
@@ -60,7 +78,10 @@ struct enroll_params {
 	struct user_directory *users;
 	struct signer *passwords;
 	const struct enroll_settings *settings; /* copied */
-	const char *hostname; /* copied: under which devices reach us, a name or an address */
+	const char *hostname;        /* copied: under which devices reach us, a name or an address */
+	struct enroll_policy policy; /* copied */
+	struct net_loop
+		*loop; /* where the policy service is called; borrowed until enroll_free(); NULL: no policy */
 };
 
 enum rc enroll_new(const struct enroll_params *params, struct enroll **enroll_r, struct err *err)
@@ -133,6 +154,11 @@ struct enroll_stats {
 	uint64_t ota_refused;
 };
 void enroll_stats(const struct enroll *enroll, struct enroll_stats *stats_r);
+/*
+ * Before requests are waited for at the end: those that wait for the policy service are told to come again. The loop
+ * must run.
+ */
+void enroll_stop(struct enroll *enroll);
 /* Wipes the challenge. No request may be under way. */
 void enroll_free(struct enroll **enroll);
 

@@ -61,6 +61,7 @@ struct scep_facts {
 		key_sha256[SHA256_BYTES]; /* of the CSR's SubjectPublicKeyInfo; without a CSR the signer's */
 	/* PKCSReq, RenewalReq, UpdateReq: */
 	struct slice csr_der;
+	char subject[CERT_NAME_BYTES]; /* of the CSR, as struct cert_facts has it */
 	bool is_signed_by_own_key; /* the signer's key is the CSR's: nothing but possession is proven */
 	struct slice challenge;    /* challengePassword, as UTF-8: a secret; empty: none */
 	/* GetCert, GetCRL, CertPoll: whose certificate; RFC 2253 and lower-case hex, as struct cert_facts has them */
@@ -82,6 +83,14 @@ enum rc scep_read(const struct authority *ca, struct slice message, struct scep_
 const struct scep_facts *scep_request_facts(const struct scep_request *request);
 /* Wipes the challenge. */
 void scep_request_free(struct scep_request **request);
+
+/*
+ * authority_issue_csr() for the CSR of a PKCSReq, RenewalReq or UpdateReq, which is not read again. Appends DER. One
+ * thread at a time for a request.
+ */
+enum rc scep_issue(const struct scep_request *request, const struct authority *ca,
+	const struct issue_params *params, struct buf *cert_der, struct cert_facts *facts_r,
+	struct err *err) MUST_USE;
 
 /* Who answers, and when. */
 struct scep_writer {

@@ -67,6 +67,14 @@ enum rc intent_add(struct txn *txn, const struct intent_new *intent, int64_t *id
 enum rc intent_find_by_challenge(struct txn *txn,
 	const uint8_t challenge_sha256[static SHA256_BYTES], struct intent *intent_r, struct err *err)
 	MUST_USE;
+struct intent_names { /* "" where unknown */
+	enum intent_way way;
+	char serial_number[INTENT_NAME_BYTES_MAX + 1], user_name[INTENT_NAME_BYTES_MAX + 1];
+};
+enum rc intent_read_names(struct txn *txn, int64_t id, struct intent_names *names_r,
+	struct err *err) MUST_USE;
+/* "challenge", "profile", ...; NULL for none of the ways. */
+const char *intent_way_name(enum intent_way way);
 /*
  * Its challenge was used by this key, which got this identity; the identity is known to have come with the intent's
  * profile from then on. RC_EXISTS: it was used before.

@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from harness import scep
@@ -437,6 +438,93 @@ def test_a_key_that_is_too_short_or_too_long(server, client, tmp_path):
             assert "2048" in answer.fail_text
     assert issued(server) == 0
     client.enroll(challenge)
+
+
+def hostile(good):
+    """What nobody should write where an ASN.1 value is wanted, well signed and encrypted."""
+    return {
+        "nothing": b"",
+        "deep, indefinite": b"\x30\x80" * 30000,
+        "deep, definite": nested(3000),
+        "strings in strings": b"\x24\x80" * 20000,
+        "longer than it is": b"\x30\x84\x7f\xff\xff\xff" + good,
+        "of a length of many bytes": b"\x30\xff" + good * 2,
+        "of no length": b"\x30",
+        "cut": good[:-1],
+        "followed": good + b"\0",
+        "another type": b"\x31" + good[1:],
+        "a large number": scep.sequence(scep.tlv(0x02, b"\x7f" * 30000)),
+        "many values": scep.sequence(b"\x05\x00" * 15000),
+        "no values": scep.sequence(),
+    }
+
+
+def nested(depth):
+    der = b""
+    for _ in range(depth):
+        der = scep.sequence(der)
+    return der
+
+
+def test_hostile_asn1_in_the_envelope_and_in_place_of_it(server, client):
+    challenge = mint(server)
+    csr = scep.make_csr(client.key, challenge)
+    for what, inside in hostile(csr).items():
+        answer = client.ask(content=inside)
+        assert (answer.status, answer.fail_info) == ("2", BAD_REQUEST), (what, answer.fail_text)
+        assert answer.fail_text
+    for what, content in hostile(scep.envelope(client.ca, csr)).items():
+        reply = client.post(scep.sign(content, client.me, transaction=client.transaction))
+        answer = client.answer(reply)
+        assert answer.status == "2" and answer.fail_info in (BAD_MESSAGE_CHECK, BAD_REQUEST), (what, answer.fail_info)
+    issuer = scep.issuer_and_serial(client.ca)
+    for kind in ("20", "21", "22"):
+        for what, inside in hostile(issuer).items():
+            answer = client.ask(kind=kind, content=inside)
+            assert (answer.status, answer.fail_info) == ("2", BAD_REQUEST), (kind, what, answer.fail_text)
+    assert issued(server) == 0
+    client.enroll(challenge)
+
+
+def test_a_csr_with_hostile_attributes_and_names(server, client):
+    """A CSR that its key signed, but of parts that are not as they should be."""
+    challenge = mint(server)
+
+    def csr(name=None, attributes=b"", key=None):
+        name = scep.self_signed(client.key).certificate.subject.public_bytes() if name is None else name
+        spki = client.key.public_key().public_bytes(serialization.Encoding.DER,
+                                                    serialization.PublicFormat.SubjectPublicKeyInfo)
+        what = scep.sequence(scep.integer(0), name, spki if key is None else key, scep.tlv(0xA0, attributes))
+        signature = client.key.sign(what, padding.PKCS1v15(), hashes.SHA256())
+        return scep.sequence(what, scep.algorithm("1.2.840.113549.1.1.11"), scep.tlv(0x03, b"\0" + signature))
+
+    def attribute(*values):
+        return scep.sequence(scep.oid("1.2.840.113549.1.9.7"), scep.tlv(0x31, *values))
+
+    def rdn(value):
+        return scep.sequence(scep.tlv(0x31, scep.sequence(scep.oid("2.5.4.3"), value)))
+
+    text = scep.tlv(0x0C, challenge.encode())
+    no_modulus = scep.sequence(scep.algorithm(scep.RSA), scep.tlv(0x03, b"\0", scep.sequence()))
+    for what, content in (
+            ("two challenges", csr(attributes=attribute(text, text))),
+            ("a challenge twice", csr(attributes=attribute(text) * 2)),
+            ("a challenge without a value", csr(attributes=attribute())),
+            ("a challenge that is a number", csr(attributes=attribute(scep.integer(7)))),
+            ("a challenge of half characters", csr(attributes=attribute(scep.tlv(0x1E, b"abc")))),
+            ("a challenge that is no UTF-8", csr(attributes=attribute(scep.tlv(0x0C, b"\xff\xfe")))),
+            ("no attribute", csr(attributes=b"\x05\x00")),
+            ("a name that is no UTF-8", csr(name=rdn(scep.tlv(0x0C, b"\xff")), attributes=attribute(text))),
+            ("a name that is a number", csr(name=scep.integer(1), attributes=attribute(text))),
+            ("no name", csr(name=scep.sequence(), attributes=attribute(text))),
+            ("a key without numbers", csr(key=no_modulus, attributes=attribute(text))),
+            ("a key of another kind", csr(key=scep.sequence(scep.algorithm("1.2.3.4"), scep.tlv(0x03, b"\0")),
+                                          attributes=attribute(text)))):
+        answer = client.ask(content=content)
+        assert (answer.status, answer.fail_info) == ("2", BAD_REQUEST), (what, answer.fail_info, answer.fail_text)
+    assert issued(server) == 0
+    assert scep.common_name(client.enroll(content=csr(name=rdn(scep.tlv(0x0C, b"C")),
+                                                      attributes=attribute(text))).certificate) == "C"
 
 
 def test_what_is_no_pki_message_gets_400(server, client):

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <openssl/err.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +135,44 @@ static void a_ca_that_does_not_fit_together_is_not_loaded(void **state)
 		/* The error queue is empty, so that no TLS library takes our fault for its own. */
 		assert_int_equal(ERR_peek_error(), 0);
 	}
+}
+
+static void the_key_in_a_certificate_is_written_as_openssl_writes_it(void **state)
+{
+	BIGNUM *exponent = BN_new();
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	EVP_PKEY *odd = NULL;
+
+	(void)state;
+	assert_int_equal(BN_set_word(exponent, 0x80000001),
+		1); /* needs a zero in front, as each modulus does */
+	assert_int_equal(EVP_PKEY_keygen_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 2053), 1); /* but this one */
+	assert_int_equal(EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, exponent), 1);
+	assert_int_equal(EVP_PKEY_generate(ctx, &odd), 1);
+	EVP_PKEY *keys[] = {EVP_RSA_gen(2048), EVP_RSA_gen(3072), odd, EVP_EC_gen("P-256")};
+
+	for (size_t i = 0; i < COUNT_OF(keys); i++) {
+		AUTO(forge_free) struct slice csr = forge_csr(keys[i], "asked");
+		const struct issue_params params = {.now = FORGE_NOW, .valid_s = DAY_S};
+		AUTO(buf_fini) struct buf der;
+		AUTO(ossl_cert_free) X509 *cert = NULL;
+		unsigned char *wanted = NULL;
+		unsigned char *got = NULL;
+		struct err err;
+		int len = i2d_PUBKEY(keys[i], &wanted);
+
+		buf_init(&der, BOUND);
+		assert_int_equal(authority_issue_csr(rsa_ca, csr, &params, &der, &err), RC_OK);
+		cert = read_cert(buf_slice(&der));
+		assert_int_equal(i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &got), len);
+		assert_memory_equal(got, wanted, (size_t)len);
+		OPENSSL_free(got);
+		OPENSSL_free(wanted);
+		EVP_PKEY_free(keys[i]);
+	}
+	EVP_PKEY_CTX_free(ctx);
+	BN_free(exponent);
 }
 
 static void an_identity_is_what_we_decide_and_not_what_its_csr_asks_for(void **state)
@@ -666,6 +705,7 @@ int main(void)
 		cmocka_unit_test(a_ca_signs_itself_for_end_entities_only),
 		cmocka_unit_test(a_ca_is_stored_and_loaded),
 		cmocka_unit_test(a_ca_that_does_not_fit_together_is_not_loaded),
+		cmocka_unit_test(the_key_in_a_certificate_is_written_as_openssl_writes_it),
 		cmocka_unit_test(an_identity_is_what_we_decide_and_not_what_its_csr_asks_for),
 		cmocka_unit_test(a_name_of_ours_replaces_that_of_the_csr),
 		cmocka_unit_test(two_certificates_never_share_a_serial_number),

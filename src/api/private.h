@@ -263,6 +263,25 @@ enum { API_URL_BYTES = PROFILE_URL_BYTES_MAX + 1 };
 enum rc api_challenge_read_end(struct call *call, struct slice text, int64_t *expires_at_r,
 	struct err *err) MUST_USE;
 
+/* A key and its certificate as PKCS#12, for one profile. */
+struct api_profile_key {
+	char password[PROFILE_TEXT_BYTES_MAX + 1]; /* wiped with the PKCS#12 when the profile is made */
+	bool is_password_told; /* by who asked, who tells the person; else it is ours and in the profile */
+	bool is_legacy;
+	struct buf pkcs12;
+	struct slice der; /* in the arena */
+	struct cert_facts facts;
+};
+/* The object "pkcs12" of the body. */
+enum rc api_profile_key_read(struct call *call, const struct json_value *object,
+	struct api_profile_key *key, struct err *err) MUST_USE;
+/* On the signer's thread. RSA for who wants what older systems read. */
+enum rc api_profile_key_make(struct call *call, const char *common_name,
+	struct api_profile_key *key, struct err *err) MUST_USE;
+/* Borrowed. */
+struct profile_pkcs12 api_profile_key_slices(const struct api_profile_key *key);
+void api_profile_key_wipe(struct api_profile_key *key);
+
 /* Handlers, by file. */
 void api_status_get(struct http_request *request, void *api);
 void api_health_get(struct http_request *request, void *api);
@@ -289,6 +308,9 @@ void api_challenges_post(struct http_request *request, void *api);
 void api_renewals_post(struct http_request *request, void *api);
 void api_profiles_post(struct http_request *request, void *api);
 void api_ota_post(struct http_request *request, void *api);
+void api_invitations_get(struct http_request *request, void *api);
+void api_invitations_post(struct http_request *request, void *api);
+void api_invitation_delete(struct http_request *request, void *api);
 void api_identities_post(struct http_request *request, void *api);
 void api_identity_revoke_post(struct http_request *request, void *api);
 void api_accounts_get(struct http_request *request, void *api);

@@ -266,6 +266,7 @@ static void write_enrolling(const struct api *api, struct json_value *root)
 	struct json_value *scep = json_set_object(root, "scep");
 	struct json_value *ade = json_set_object(root, "ade");
 	struct json_value *ota = json_set_object(root, "ota");
+	struct json_value *links = json_set_object(root, "links");
 	struct enroll_stats stats = {.scep_issued = 0};
 
 	if (api->enroll != NULL)
@@ -278,6 +279,8 @@ static void write_enrolling(const struct api *api, struct json_value *root)
 	json_set_int(ota, "begun", (int64_t)stats.ota_begun);
 	json_set_int(ota, "finished", (int64_t)stats.ota_finished);
 	json_set_int(ota, "refused", (int64_t)stats.ota_refused);
+	json_set_int(links, "profiles", (int64_t)stats.link_profiles);
+	json_set_int(links, "refused", (int64_t)stats.links_refused);
 }
 
 static enum rc read_status(struct call *call, struct txn *txn, struct json_value *root,

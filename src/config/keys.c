@@ -133,6 +133,9 @@ static const struct config_key keys[] = {
 		HELP("Under which devices reach this server; empty for https, hostname and the device port.")),
 	KEY(enroll, topic, TYPE(TEXT, ""), EMPTY_ALLOWED, RELOADABLE,
 		HELP("Topic that devices enroll with; empty for that of the only push certificate.")),
+	KEY(enroll, acme_directory_url, TYPE(TEXT, ""), EMPTY_ALLOWED, RELOADABLE,
+		HELP(
+			"Directory of an ACME server that gives devices their identity, where asked; empty for none.")),
 	KEY(enroll, access_rights, INTEGER(1, 8191, "8191", "sum"), RELOADABLE,
 		HELP("What may be done with devices, as a sum of rights: 2 needs 1, and 128 needs 64.")),
 	KEY(enroll, check_out_when_removed, CHOICE("no|yes", "yes"), RELOADABLE,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl.h"
 #include "pomona/base/file.h"
+#include "pomona/pki/cert.h"
 
 enum { PROFILE_MODE = 0600 };
 
@@ -54,12 +55,76 @@ static int keep_profile(const struct ctl *ctl, const char *path, struct slice pr
 	return 0;
 }
 
+static int add_pkcs12(const struct ctl *ctl, const struct args *args, struct json_value *body)
+{
+	const char *file = args_get(args, "--password-file");
+	struct json_value *pkcs12 = json_set_object(body, "pkcs12");
+	struct buf password;
+	int status;
+
+	if (args_get(args, "--legacy") != NULL)
+		json_set_bool(pkcs12, "legacy", true);
+	if (file == NULL)
+		return 0;
+	status = ctl_read_password(ctl, file, &password);
+	if (status == 0)
+		json_set_slice(pkcs12, "password", buf_slice(&password));
+	buf_fini_secret(&password);
+	return status;
+}
+
+/* The certificates of the file alone: a key beside them stays here. */
+static enum rc append_pem(void *ctx, struct slice der, struct err *err)
+{
+	(void)err;
+	cert_write_pem(der, ctx);
+	return RC_OK;
+}
+
+static int add_reader(const struct ctl *ctl, const char *path, struct json_value *body)
+{
+	struct err err = {.rc = RC_OK};
+	struct buf text;
+	struct buf pem;
+	int status;
+
+	buf_init(&text, FILE_BYTES_MAX);
+	buf_init(&pem, FILE_BYTES_MAX);
+	status = ctl_read_file(ctl, path, &text);
+	if (status == 0 && cert_pem_each(buf_slice(&text), append_pem, &pem, &err) != RC_OK)
+		status = ctl_fail(ctl, EX_DATAERR, "%s: %s", path, err.text);
+	json_set_slice(body, "encrypt_to", buf_slice(&pem));
+	buf_fini(&pem);
+	buf_fini_secret(&text);
+	return status;
+}
+
+static int add_identity(const struct ctl *ctl, const struct args *args, struct json_value *body)
+{
+	const char *identity = args_get(args, "--identity");
+	const char *client = args_get(args, "--client-identifier");
+	const bool is_pkcs12 =
+		args_get(args, "--legacy") != NULL || args_get(args, "--password-file") != NULL;
+	int status = 0;
+
+	if (identity != NULL)
+		json_set_str(body, "identity", identity);
+	if (client != NULL)
+		json_set_str(body, "client_identifier", client);
+	if (args_get(args, "--encrypt-to") != NULL)
+		status = add_reader(ctl, args_get(args, "--encrypt-to"), body);
+	if (status != 0)
+		return status;
+	return is_pkcs12 ? add_pkcs12(ctl, args, body) : 0;
+}
+
 /* `route` makes a profile and answers with it. */
 static int fetch_profile(struct ctl *ctl, const struct args *args, const char *route)
 {
 	const char *expires = args_get(args, "--expires");
 	const char *path = args_get(args, "--out");
 	char expires_at[TEXT_TIME_BYTES];
+	struct json_value *body;
 	struct answer answer;
 	int status;
 
@@ -67,8 +132,13 @@ static int fetch_profile(struct ctl *ctl, const struct args *args, const char *r
 		return ctl_usage(ctl, "--out FILE is needed, or --out - for standard output");
 	if (expires != NULL && !text_time_to_come(expires, ctl->now, expires_at))
 		return ctl_usage(ctl, "--expires wants a time such as 1h, 7d or 2027-01-31T12:00:00Z");
-	status =
-		api_call_json(ctl, "POST", route, make_body(args, expires == NULL ? NULL : expires_at), &answer);
+	body = make_body(args, expires == NULL ? NULL : expires_at);
+	status = add_identity(ctl, args, body);
+	if (status != 0) {
+		json_free(&body);
+		return status;
+	}
+	status = api_call_json(ctl, "POST", route, body, &answer);
 	if (status == 0)
 		status = keep_profile(ctl, path, buf_slice(&answer.body));
 	answer_fini(&answer);

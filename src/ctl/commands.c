@@ -26,8 +26,12 @@ static const struct option revoke_options[] = {{"--cert", true}};
 static const struct option challenge_options[] = {{"--device", true}, {"--serial", true},
 	{"--expires", true}};
 static const struct option profile_options[] = {{"--out", true}, {"--device", true},
-	{"--serial", true}, {"--expires", true}};
+	{"--serial", true}, {"--expires", true}, {"--identity", true}, {"--legacy", false},
+	{"--password-file", true}, {"--client-identifier", true}, {"--encrypt-to", true}};
 static const struct option apple_ca_options[] = {{"--fingerprint", true}};
+static const struct option link_options[] = {{"--uses", true}, {"--expires", true},
+	{"--login", false}, {"--user", true}, {"--note", true}, {"--qr", true}};
+static const struct option qr_options[] = {{"--out", true}};
 static const struct option push_options[] = {{"--all", false}, {"--filter", true},
 	{"--urgent", false}};
 static const struct option token_options[] = {{"--role", true}, {"--expires", true}};
@@ -101,9 +105,19 @@ static const struct command table[] = {
 	{"enroll", "challenge", "[--device ID] [--serial NUMBER] [--expires TIME]",
 		"make a challenge, with which one device gets its identity by SCEP; it is shown once",
 		OPTIONS(challenge_options), WORDS(0, 0), .run = cmd_enroll_challenge},
-	{"enroll", "profile", "--out FILE [--device ID] [--serial NUMBER] [--expires TIME]",
+	{"enroll", "profile",
+		"--out FILE [--device ID] [--serial NUMBER] [--expires TIME] [--identity scep|pkcs12|acme] "
+		"[--legacy] [--password-file FILE] [--client-identifier TEXT] [--encrypt-to FILE]",
 		"make an enrollment profile for one device: who installs it is managed", OPTIONS(profile_options),
 		WORDS(0, 0), .run = cmd_enroll_profile},
+	{"enroll", "link", "[--uses N] [--expires TIME] [--login] [--user NAME] [--note TEXT] [--qr FILE]",
+		"make a link by which people get devices in; --qr: its code as .svg or .png, - shows it here",
+		OPTIONS(link_options), WORDS(0, 0), .run = cmd_enroll_link},
+	{"enroll", "links", "[--limit N] [--cursor C]", "the links: state, uses, end",
+		OPTIONS(page_options), WORDS(0, 0), .run = cmd_enroll_links},
+	{"enroll", "unlink", "ID", "withdraw a link", NULL, 0, WORDS(1, 1), .run = cmd_enroll_unlink},
+	{"enroll", "qr", "URL [--out FILE]", "the QR code of a link; - reads it from standard input",
+		OPTIONS(qr_options), WORDS(1, 1), .run = cmd_enroll_qr},
 	{"enroll", "renew", "ID...", "renew the identities of these devices now, whenever they end", NULL,
 		0, WORDS(1, ARGS_MAX), .run = cmd_enroll_renew},
 	{"enroll", "ota", "--out FILE [--device ID] [--serial NUMBER] [--expires TIME]",

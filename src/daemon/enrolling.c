@@ -86,7 +86,11 @@ static enum rc check_profile(const struct enroll_profile_settings *profile, stru
 		return err_context(err, "[enroll] topic");
 	if (profile->url[0] != '\0')
 		rc = profile_check_url("URL", profile->url, err);
-	return rc == RC_OK ? RC_OK : err_context(err, "[enroll] url");
+	if (rc != RC_OK)
+		return err_context(err, "[enroll] url");
+	if (profile->acme_directory_url[0] != '\0')
+		rc = profile_check_url("URL", profile->acme_directory_url, err);
+	return rc == RC_OK ? RC_OK : err_context(err, "[enroll] acme_directory_url");
 }
 
 static enum rc read_profile(const struct config *config, struct enroll_profile_settings *profile,
@@ -99,6 +103,8 @@ static enum rc read_profile(const struct config *config, struct enroll_profile_s
 			sizeof(profile->identifier)},
 		{"url", config->enroll.url, profile->url, sizeof(profile->url)},
 		{"topic", config->enroll.topic, profile->topic, sizeof(profile->topic)},
+		{"acme_directory_url", config->enroll.acme_directory_url, profile->acme_directory_url,
+			sizeof(profile->acme_directory_url)},
 	};
 	enum rc rc = copy_texts(texts, COUNT_OF(texts), err);
 

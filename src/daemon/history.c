@@ -26,6 +26,7 @@ void history_set_keep(struct history *history, const struct config *config)
 		[HISTORY_TOKENS] = config->history.tokens_days,
 		[HISTORY_UNENROLLMENTS] = config->history.unenrollments_days,
 		[HISTORY_INTENTS] = config->history.intents_days,
+		[HISTORY_INVITATIONS] = config->history.intents_days,
 		[HISTORY_TRANSACTIONS] = config->history.intents_days,
 	};
 

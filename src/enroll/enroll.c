@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ade_decide.h"
+#include "invite_refusal.h"
 #include "ota_decide.h"
 #include "pomona/base/log.h"
 #include "pomona/base/rand.h"
@@ -51,6 +52,13 @@ static const struct http_route routes[] = {
 		.body_max = account_login_body_max,
 		.handle = account_login_handle},
 	{.method = "POST", .path = "/enroll/ota", .body_max = ota_body_max, .handle = ota_handle},
+	{.method = "GET", .path = "/enroll", .handle = invite_without_link},
+	{.method = "GET", .path = "/enroll/{token}", .handle = invite_page_get},
+	{.method = "GET", .path = "/enroll/{token}/profile", .handle = invite_profile_get},
+	{.method = "POST",
+		.path = "/enroll/{token}/profile",
+		.body_max = invite_body_max,
+		.handle = invite_profile_post},
 };
 
 const struct http_route *enroll_routes(size_t *count_r)
@@ -100,12 +108,13 @@ enum rc enroll_new(const struct enroll_params *params, struct enroll **enroll_r,
 		sizeof(enroll->hostname))
 		return err_set(err, RC_LIMIT, "hostname: longer than %d bytes", DNS_NAME_BYTES_MAX);
 	enroll->refused_lines = log_limit_new(SCEP_REFUSAL_COUNT);
+	enroll->link_lines = log_limit_new(INVITE_REFUSAL_COUNT);
 	enroll->ade_lines = log_limit_new(ADE_REASON_COUNT);
 	enroll->ota_refused_lines = log_limit_new(OTA_REFUSAL_COUNT);
 	enroll->renew = renew_new(enroll);
 	enroll->account_lines = log_limit_new(ACCOUNT_REFUSAL_COUNT);
 	if (enroll->refused_lines == NULL || enroll->ade_lines == NULL || enroll->renew == NULL ||
-		enroll->account_lines == NULL || enroll->ota_refused_lines == NULL)
+		enroll->account_lines == NULL || enroll->ota_refused_lines == NULL || enroll->link_lines == NULL)
 		return err_set(err, RC_NO_MEMORY, "enrolling");
 	rc = cert_read_facts(authority_cert_der(params->device_ca), &enroll->ca, err);
 	if (rc == RC_OK)
@@ -192,6 +201,16 @@ void enroll_set_profile_signer(struct enroll *enroll, struct cms_signer **signer
 	cms_signer_free(&former);
 }
 
+int64_t enroll_identity_valid_s(struct enroll *enroll)
+{
+	int64_t valid_s;
+
+	(void)pthread_rwlock_rdlock(&enroll->lock);
+	valid_s = enroll->settings.identity_valid_s;
+	(void)pthread_rwlock_unlock(&enroll->lock);
+	return valid_s;
+}
+
 void enroll_secret_make(char out[static ENROLL_SECRET_BYTES])
 {
 	uint8_t random[ENROLL_SECRET_BYTES / 2];
@@ -253,6 +272,13 @@ void enroll_report_hidden(struct enroll *enroll)
 			log_warning("ota_refusals_not_logged", LOG_STR("reason", ota_refusal_name((enum ota_refusal)i)),
 				LOG_INT("count", hidden));
 	}
+	for (unsigned i = 0; i < INVITE_REFUSAL_COUNT; i++) {
+		uint64_t hidden = log_limit_hidden(enroll->link_lines, i, now_us);
+
+		if (hidden > 0)
+			log_warning("link_refusals_not_logged",
+				LOG_STR("reason", invite_words((enum invite_refusal)i)->name), LOG_INT("count", hidden));
+	}
 }
 
 void enroll_stats(const struct enroll *enroll, struct enroll_stats *stats_r)
@@ -266,6 +292,8 @@ void enroll_stats(const struct enroll *enroll, struct enroll_stats *stats_r)
 		.ota_begun = atomic_load(&enroll->ota_begun),
 		.ota_finished = atomic_load(&enroll->ota_finished),
 		.ota_refused = atomic_load(&enroll->ota_refused),
+		.link_profiles = atomic_load(&enroll->link_profiles),
+		.links_refused = atomic_load(&enroll->links_refused),
 	};
 }
 
@@ -292,6 +320,7 @@ void enroll_free(struct enroll **enroll)
 	renew_free(&(*enroll)->renew);
 	log_limit_free(&(*enroll)->account_lines);
 	log_limit_free(&(*enroll)->ota_refused_lines);
+	log_limit_free(&(*enroll)->link_lines);
 	(void)pthread_rwlock_destroy(&(*enroll)->lock);
 	(void)pthread_mutex_destroy(&(*enroll)->crl.lock);
 	buf_fini(&(*enroll)->crl.der);

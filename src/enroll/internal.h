@@ -46,6 +46,7 @@ struct enroll {
 	struct digest_door *door;            /* NULL: nobody logs in */
 	struct log_limit *ota_refused_lines; /* one slot an ota_refusal */
 	atomic_uint_fast64_t ota_begun, ota_finished, ota_refused;
+	struct log_limit *link_lines; /* one slot an invite_refusal */
 	struct crl_cache crl;
 	struct renew *renew;
 	struct log_limit *account_lines; /* one slot an account_refusal */
@@ -53,6 +54,7 @@ struct enroll {
 	bool is_silence_allowed;
 	atomic_uint_fast64_t scep_issued, scep_repeated, scep_refused;
 	atomic_uint_fast64_t ade_given, ade_refused;
+	atomic_uint_fast64_t link_profiles, links_refused;
 };
 
 /* A copy, which holds a secret: settings_wipe() it. */
@@ -81,6 +83,12 @@ void ade_web_handle(struct http_request *request, void *ctx);
 /* ade_login.c */
 size_t ade_login_body_max(const struct http_request *request, void *enroll);
 void ade_login_handle(struct http_request *request, void *ctx);
+/* invite.c */
+size_t invite_body_max(const struct http_request *request, void *enroll);
+void invite_without_link(struct http_request *request, void *enroll);
+void invite_page_get(struct http_request *request, void *enroll);
+void invite_profile_get(struct http_request *request, void *enroll);
+void invite_profile_post(struct http_request *request, void *enroll);
 
 /* ota.c */
 size_t ota_body_max(const struct http_request *request, void *enroll);

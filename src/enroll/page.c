@@ -28,8 +28,8 @@ static const char style[] =
 	".small{color:var(--soft);font-size:.9375rem}"
 	"dl{margin:0 0 .75rem;border-top:1px solid var(--line)}"
 	"dl div{display:flex;flex-wrap:wrap;gap:0 1rem;padding:.5rem 0;border-bottom:1px solid var(--line)}"
-	"dt{flex:0 0 9rem;color:var(--soft)}"
-	"dd{flex:1 1 12rem;margin:0}"
+	"dt{flex:0 0 6.5rem;color:var(--soft)}"
+	"dd{flex:1 1 9rem;margin:0}"
 	".alert{margin:0 0 1rem;padding:.75rem 1rem;border-left:.25rem solid var(--bad);border-radius:.5rem;"
 	"background:var(--bad-back);color:var(--bad)}"
 	"form{margin:1.25rem 0 0}"
@@ -39,6 +39,7 @@ static const char style[] =
 	"button{display:block;width:100%;min-height:3.125rem;padding:.75rem 1rem;border:0;border-radius:.75rem;"
 	"background:var(--go);color:var(--go-ink);font:inherit;font-weight:600;cursor:pointer}"
 	"input:focus-visible,button:focus-visible,summary:focus-visible{outline:3px solid var(--go);outline-offset:3px}"
+	"main>:last-child,li:last-child{margin-bottom:0}"
 	"@media(min-width:40rem){body{padding-top:3rem}main{padding:2rem 2.25rem}button{width:auto;min-width:16rem}}";
 
 void page_slice(struct buf *page, struct slice text)

@@ -14,7 +14,9 @@ enum {
 	LABEL_BYTES = 128,
 	IDENTIFIER_BYTES = PROFILE_TEXT_BYTES_MAX + 1 + LABEL_BYTES,
 	PAYLOAD_VERSION = 1,
+	KEY_USAGE_SIGN = 1,
 	KEY_USAGE_SIGN_AND_ENCRYPT = 5,
+	ACME_KEY_BITS = 384,
 	SCEP_RETRIES = 3,
 	SCEP_RETRY_DELAY_S = 10,
 };
@@ -184,7 +186,8 @@ static void add_rdn(struct writing *writing, struct plist_node *subject, const c
 	append(writing, pair, plist_new_string(slice_of_str(value)));
 }
 
-static void put_subject(struct writing *writing, struct plist_node *content)
+static void put_subject(struct writing *writing, struct plist_node *content,
+	const char *common_name)
 {
 	struct plist_node *subject = plist_new_array();
 
@@ -192,7 +195,7 @@ static void put_subject(struct writing *writing, struct plist_node *content)
 	if (writing->params->organization[0] != '\0' &&
 		strlen(writing->params->organization) <= PROFILE_COMMON_NAME_BYTES_MAX)
 		add_rdn(writing, subject, "O", writing->params->organization);
-	add_rdn(writing, subject, "CN", writing->params->scep.common_name);
+	add_rdn(writing, subject, "CN", common_name);
 }
 
 static void add_scep(struct writing *writing, struct plist_node *payloads)
@@ -206,7 +209,7 @@ static void add_scep(struct writing *writing, struct plist_node *payloads)
 	put(writing, dict, "PayloadContent", content);
 	put_str(writing, content, "URL", scep->url);
 	put_optional(writing, content, "Name", scep->name);
-	put_subject(writing, content);
+	put_subject(writing, content, scep->common_name);
 	if (scep->challenge.len > 0)
 		put(writing, content, "Challenge", plist_new_string(scep->challenge));
 	put_int(writing, content, "Keysize", scep->key_bits);
@@ -227,7 +230,37 @@ static void add_pkcs12(struct writing *writing, struct plist_node *payloads)
 	put_head(writing, dict, "com.apple.security.pkcs12", "identity");
 	put_str(writing, dict, "PayloadDisplayName", "Device identity");
 	put(writing, dict, "PayloadContent", plist_new_data(pkcs12->content));
-	put(writing, dict, "Password", plist_new_string(pkcs12->password));
+	if (pkcs12->password.len > 0)
+		put(writing, dict, "Password", plist_new_string(pkcs12->password));
+}
+
+static void put_client_use(struct writing *writing, struct plist_node *dict)
+{
+	struct plist_node *uses = plist_new_array();
+
+	put(writing, dict, "ExtendedKeyUsage", uses);
+	append(writing, uses,
+		plist_new_string(SLICE_LITERAL("1.3.6.1.5.5.7.3.2"))); /* RFC 5280 4.2.1.12 */
+}
+
+/* A key that is bound to the hardware is on P-256 or P-384, and only signs. */
+static void add_acme(struct writing *writing, struct plist_node *payloads)
+{
+	const struct profile_acme *acme = &writing->params->acme;
+	struct plist_node *dict = append_dict(writing, payloads);
+
+	put_head(writing, dict, "com.apple.security.acme", "identity");
+	put_str(writing, dict, "PayloadDisplayName", "Device identity");
+	put_str(writing, dict, "DirectoryURL", acme->directory_url);
+	put(writing, dict, "ClientIdentifier", plist_new_string(acme->client_identifier));
+	put_str(writing, dict, "KeyType", "ECSECPrimeRandom");
+	put_int(writing, dict, "KeySize", ACME_KEY_BITS);
+	put_bool(writing, dict, "HardwareBound", true);
+	put_bool(writing, dict, "Attest", true);
+	put_subject(writing, dict, acme->common_name);
+	put_int(writing, dict, "UsageFlags", KEY_USAGE_SIGN);
+	put_client_use(writing, dict);
+	put_bool(writing, dict, "KeyIsExtractable", false);
 }
 
 static void put_capabilities(struct writing *writing, struct plist_node *dict)
@@ -275,6 +308,12 @@ static void add_mdm(struct writing *writing, struct plist_node *payloads)
 		put_capabilities(writing, dict);
 }
 
+static void (*const identity_writers[])(struct writing *writing, struct plist_node *payloads) = {
+	[PROFILE_IDENTITY_SCEP] = add_scep,
+	[PROFILE_IDENTITY_PKCS12] = add_pkcs12,
+	[PROFILE_IDENTITY_ACME] = add_acme,
+};
+
 static void fill_enrollment(struct writing *writing, struct plist_node *root)
 {
 	const struct profile_params *params = writing->params;
@@ -288,10 +327,7 @@ static void fill_enrollment(struct writing *writing, struct plist_node *root)
 	put(writing, root, "PayloadContent", payloads);
 	for (size_t i = 0; i < params->cert_count; i++)
 		add_cert(writing, payloads, &params->certs[i]);
-	if (params->identity == PROFILE_IDENTITY_SCEP)
-		add_scep(writing, payloads);
-	else
-		add_pkcs12(writing, payloads);
+	identity_writers[params->identity](writing, payloads);
 	if (params->kind == PROFILE_KIND_ENROLLMENT)
 		add_mdm(writing, payloads);
 }

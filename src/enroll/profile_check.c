@@ -144,10 +144,25 @@ static enum rc check_pkcs12(const struct profile_pkcs12 *pkcs12, struct err *err
 {
 	if (pkcs12->content.len == 0 || pkcs12->content.len > PROFILE_PKCS12_BYTES_MAX)
 		return err_set(err, RC_INVALID, "PKCS#12: want 1 to %d bytes", PROFILE_PKCS12_BYTES_MAX);
-	if (pkcs12->password.len == 0 || pkcs12->password.len > PROFILE_TEXT_BYTES_MAX ||
-		!utf8_is_xml_text(pkcs12->password))
-		return err_set(err, RC_INVALID, "PKCS#12 Password: want 1 to %d bytes that XML can carry",
+	if (pkcs12->password.len > PROFILE_TEXT_BYTES_MAX || !utf8_is_xml_text(pkcs12->password))
+		return err_set(err, RC_INVALID, "PKCS#12 Password: want at most %d bytes that XML can carry",
 			PROFILE_TEXT_BYTES_MAX);
+	return RC_OK;
+}
+
+static enum rc check_acme(const struct profile_acme *acme, struct err *err)
+{
+	enum rc rc = profile_check_url("ACME DirectoryURL", acme->directory_url, err);
+
+	if (rc == RC_OK)
+		rc = check_text("ACME Subject", acme->common_name, 1, PROFILE_COMMON_NAME_BYTES_MAX, err);
+	if (rc != RC_OK)
+		return rc;
+	if (acme->client_identifier.len == 0 ||
+		acme->client_identifier.len > PROFILE_CHALLENGE_BYTES_MAX ||
+		!utf8_is_xml_text(acme->client_identifier))
+		return err_set(err, RC_INVALID, "ACME ClientIdentifier: want 1 to %d bytes that XML can carry",
+			PROFILE_CHALLENGE_BYTES_MAX);
 	return RC_OK;
 }
 
@@ -164,8 +179,15 @@ static enum rc check_certs(const struct profile_params *params, struct err *err)
 
 static enum rc check_identity(const struct profile_params *params, struct err *err)
 {
-	return params->identity == PROFILE_IDENTITY_SCEP ? check_scep(&params->scep, err)
-																																																		: check_pkcs12(&params->pkcs12, err);
+	switch (params->identity) {
+	case PROFILE_IDENTITY_SCEP:
+		return check_scep(&params->scep, err);
+	case PROFILE_IDENTITY_PKCS12:
+		return check_pkcs12(&params->pkcs12, err);
+	case PROFILE_IDENTITY_ACME:
+		return check_acme(&params->acme, err);
+	}
+	return err_set(err, RC_INTERNAL, "no such kind of identity: %d", (int)params->identity);
 }
 
 static enum rc check_mode(const struct profile_params *params, struct err *err)

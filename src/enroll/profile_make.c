@@ -125,7 +125,7 @@ static enum rc write_plain(const struct making *making, const struct enroll_prof
 		.capabilities = PROFILE_PER_USER_CONNECTIONS | (is_byod ? 0U : PROFILE_BOOTSTRAP_TOKEN),
 		.is_message_signed = settings->is_message_signed,
 		.is_check_out_wanted = settings->is_check_out_wanted,
-		.identity = PROFILE_IDENTITY_SCEP,
+		.identity = ask->identity,
 		.scep =
 			{
 				.url = making->scep_url,
@@ -133,6 +133,13 @@ static enum rc write_plain(const struct making *making, const struct enroll_prof
 				.challenge = ask->challenge,
 				.ca_sha1 = slice_of(making->ca_sha1, SHA1_BYTES),
 				.key_bits = KEY_BITS,
+			},
+		.pkcs12 = ask->pkcs12,
+		.acme =
+			{
+				.directory_url = settings->acme_directory_url,
+				.common_name = ask->common_name,
+				.client_identifier = ask->client_identifier,
 			},
 		.certs = &root,
 		.cert_count = has_own_root && ask->kind == PROFILE_KIND_ENROLLMENT ? 1 : 0,
@@ -219,9 +226,12 @@ enum rc enroll_make_profile(struct enroll *enroll, const struct enroll_profile_a
 	enum rc rc;
 
 	settings_wipe(&settings);
-	if (!is_scep_on)
+	if (ask->identity == PROFILE_IDENTITY_SCEP && !is_scep_on)
 		return err_set(err, RC_EXISTS,
 			"devices get their identity by SCEP, which is off: [enroll] scep in the conf");
+	if (ask->identity == PROFILE_IDENTITY_ACME && making.settings.acme_directory_url[0] == '\0')
+		return err_set(err, RC_EXISTS,
+			"there is no ACME server: [enroll] acme_directory_url in the conf");
 	buf_init(&making.root, CERT_DER_BYTES_MAX);
 	rc = make(enroll, &making, ask, out, err);
 	buf_fini(&making.root);

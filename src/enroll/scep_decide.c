@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "pomona/store/invitation.h"
+
 /* Indexed by enum scep_refusal. */
 static const struct {
 	const char *name;
@@ -18,6 +20,8 @@ static const struct {
 		"the challenge has expired: a new one is needed"},
 	[SCEP_REFUSED_USED_CHALLENGE] = {"used_challenge", SCEP_BAD_REQUEST,
 		"the challenge was used already: a new one is needed"},
+	[SCEP_REFUSED_CLOSED_LINK] = {"closed_link", SCEP_BAD_REQUEST,
+		"the link that the challenge came by was used up or withdrawn: a new one is needed"},
 	[SCEP_REFUSED_STRANGER] = {"stranger", SCEP_BAD_REQUEST,
 		"a renewal must be signed by a certificate of this CA"},
 	[SCEP_REFUSED_REVOKED] = {"revoked", SCEP_BAD_REQUEST, "the certificate is revoked"},
@@ -154,6 +158,41 @@ static enum rc renew_by_intent(struct txn *txn, const struct intent *intent,
 	return RC_OK;
 }
 
+/* A link gets so many devices in, however many profiles were downloaded by it. */
+static enum rc look_at_invitation(struct txn *txn, int64_t id, bool *is_closed_r, struct err *err)
+{
+	struct invitation invitation;
+	enum rc rc = invitation_by_id(txn, id, &invitation, err);
+	enum invitation_state state;
+
+	if (rc != RC_OK)
+		return rc;
+	state = invitation_state(&invitation, txn_now(txn));
+	*is_closed_r = state == INVITATION_REVOKED || state == INVITATION_USED;
+	return RC_OK;
+}
+
+static enum rc decide_unused(struct txn *txn, const struct intent *intent,
+	struct scep_decision *decision, struct err *err)
+{
+	bool is_closed = false;
+	enum rc rc = RC_OK;
+
+	if (intent->expires_at <= txn_now(txn))
+		return refuse(decision, SCEP_REFUSED_EXPIRED_CHALLENGE);
+	if (intent->invitation_id != 0)
+		rc = look_at_invitation(txn, intent->invitation_id, &is_closed, err);
+	if (rc != RC_OK)
+		return rc;
+	if (is_closed)
+		return refuse(decision, SCEP_REFUSED_CLOSED_LINK);
+	decision->intent_id = intent->id;
+	decision->invitation_id = intent->invitation_id;
+	decision->issued.account_id = intent->account_id;
+	issue_for(decision, intent->device_id);
+	return renew_by_intent(txn, intent, decision, err);
+}
+
 static enum rc decide_intent(struct txn *txn, const struct scep_policy *policy,
 	const struct scep_facts *facts, const struct intent *intent, struct scep_decision *decision,
 	struct err *err)
@@ -162,14 +201,8 @@ static enum rc decide_intent(struct txn *txn, const struct scep_policy *policy,
 		intent->used_at != 0 && memcmp(intent->key_sha256, facts->key_sha256, SHA256_BYTES) == 0;
 	bool is_given = false;
 
-	if (intent->used_at == 0) {
-		if (intent->expires_at <= txn_now(txn))
-			return refuse(decision, SCEP_REFUSED_EXPIRED_CHALLENGE);
-		decision->intent_id = intent->id;
-		decision->issued.account_id = intent->account_id;
-		issue_for(decision, intent->device_id);
-		return renew_by_intent(txn, intent, decision, err);
-	}
+	if (intent->used_at == 0)
+		return decide_unused(txn, intent, decision, err);
 	/* A device that lost our answer asks again, with another transaction: it must not be stuck. */
 	if (is_same_key && txn_now(txn) - intent->used_at <= policy->challenge_grace_s) {
 		enum rc rc = try_repeat(txn, intent->identity_id, decision, &is_given, err);
@@ -265,5 +298,7 @@ enum rc scep_keep(struct txn *txn, const struct scep_facts *facts,
 		rc = intent_use(txn, decision->intent_id, facts->key_sha256, identity.id, err);
 	if (rc == RC_OK && decision->profile_of != 0)
 		rc = identity_profile_copy(txn, decision->profile_of, identity.id, err);
+	if (rc == RC_OK && decision->invitation_id != 0)
+		rc = invitation_count_use(txn, decision->invitation_id, err);
 	return rc;
 }

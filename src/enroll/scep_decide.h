@@ -25,12 +25,13 @@ enum scep_refusal {
 	SCEP_REFUSED_WRONG_CHALLENGE,
 	SCEP_REFUSED_EXPIRED_CHALLENGE,
 	SCEP_REFUSED_USED_CHALLENGE,
-	SCEP_REFUSED_STRANGER,  /* a renewal that no certificate of ours signed */
-	SCEP_REFUSED_REVOKED,   /* ours, but revoked; */
-	SCEP_REFUSED_EXPIRED,   /* too late; */
-	SCEP_REFUSED_FORMER,    /* not its device's any more */
-	SCEP_REFUSED_NOT_FOUND, /* GetCert, CertPoll */
-	SCEP_REFUSED_POLICY,    /* the policy service says so */
+	SCEP_REFUSED_CLOSED_LINK, /* the challenge's invitation was revoked or used up */
+	SCEP_REFUSED_STRANGER,    /* a renewal that no certificate of ours signed */
+	SCEP_REFUSED_REVOKED,     /* ours, but revoked; */
+	SCEP_REFUSED_EXPIRED,     /* too late; */
+	SCEP_REFUSED_FORMER,      /* not its device's any more */
+	SCEP_REFUSED_NOT_FOUND,   /* GetCert, CertPoll */
+	SCEP_REFUSED_POLICY,      /* the policy service says so */
 	SCEP_REFUSAL_COUNT
 };
 /* As logs call it, "used_challenge"; for the client, in a sentence; and in its own code. */
@@ -45,6 +46,7 @@ struct scep_decision {
 	int64_t intent_id;             /* whose challenge it takes; 0: none */
 	int64_t profile_of;            /* the identity that it came with the same profile as; 0: none */
 	bool is_renewal;               /* signed by an identity of ours */
+	int64_t invitation_id;         /* whose use it is; 0: nobody's */
 	char issued_for[ENROLLMENT_DEVICE_ID_BYTES_MAX + 1];
 };
 

@@ -33,6 +33,9 @@ static const struct {
 	[HISTORY_INTENTS] = {"intents", "history.intents",
 		"DELETE FROM intent WHERE id IN (SELECT id FROM intent INDEXED BY intent_by_end"
 		" WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)"},
+	[HISTORY_INVITATIONS] = {"invitations", "history.invitations",
+		"DELETE FROM invitation WHERE id IN (SELECT id FROM invitation INDEXED BY invitation_by_end"
+		" WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)"},
 	[HISTORY_TRANSACTIONS] = {"transactions", "history.transactions",
 		"DELETE FROM scep_transaction WHERE (key_sha256, transaction_id) IN"
 		" (SELECT key_sha256, transaction_id FROM scep_transaction INDEXED BY scep_transaction_by_end"

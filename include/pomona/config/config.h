@@ -117,6 +117,7 @@ struct config {
 		char *profile_identifier; /* empty: of the hostname */
 		char *url;                /* https://..., empty: of the hostname and the listener's port */
 		char *topic;              /* empty: of the one push certificate */
+		char *acme_directory_url; /* empty: none */
 		int64_t access_rights;
 		enum config_yes_no check_out_when_removed, sign_message;
 		enum config_ade_devices ade_devices;

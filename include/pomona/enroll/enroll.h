@@ -13,7 +13,6 @@
 #include "pomona/enroll/ade.h"
 #include "pomona/enroll/profile.h"
 #include "pomona/http/http.h"
-#include "pomona/identity/user.h"
 #include "pomona/pki/apple_chain.h"
 #include "pomona/identity/user.h"
 #include "pomona/pki/authority.h"
@@ -39,7 +38,8 @@ struct enroll_profile_settings {
 	char identifier[PROFILE_TEXT_BYTES_MAX + 1];
 	/* Under which devices reach us, without a '/' at its end; "": by the server's name and port. */
 	char url[PROFILE_URL_BYTES_MAX + 1];
-	char topic[PROFILE_TEXT_BYTES_MAX + 1]; /* "": of the one push certificate */
+	char topic[PROFILE_TEXT_BYTES_MAX + 1];             /* "": of the one push certificate */
+	char acme_directory_url[PROFILE_URL_BYTES_MAX + 1]; /* "": none */
 	int64_t access_rights;
 	bool is_check_out_wanted, is_message_signed;
 };
@@ -102,6 +102,8 @@ void enroll_set_port(struct enroll *enroll, unsigned port);
 /* Under which devices reach us, without a '/' at its end: by the settings, or https with the server's name and port. */
 void enroll_url(struct enroll *enroll, char out[static PROFILE_URL_BYTES_MAX + 1]);
 
+/* How long identities that are issued to devices are good. */
+int64_t enroll_identity_valid_s(struct enroll *enroll);
 /* 40 random hex digits: a challenge, the token of a link. Kept as its SHA-256; the caller wipes it. */
 void enroll_secret_make(char out[static ENROLL_SECRET_BYTES]);
 /* The identifier of the profiles that are made now. */
@@ -117,9 +119,12 @@ struct enroll_profile_ask {
 	enum profile_kind kind;
 	const char *url;         /* as the settings have it, or by the server's name and port */
 	const char *common_name; /* that the device is to ask an identity for, 1 to 64 bytes */
-	struct slice challenge;  /* for SCEP; of PROFILE_KIND_SERVICE, for the messages that follow */
-	/* DER of the certificate that the payloads are sealed to; empty: they are not. */
-	struct slice encrypt_to;
+	enum profile_identity identity;
+	struct slice challenge;       /* for SCEP; of PROFILE_KIND_SERVICE, for the messages that follow */
+	struct profile_pkcs12 pkcs12; /* for PKCS#12 */
+	struct slice client_identifier; /* for ACME */
+	struct slice
+		encrypt_to; /* DER of the certificate that the payloads are sealed to; empty: they are not */
 	/* Of an update: what stays as it was. NULL, "" and 0: as the settings have it. */
 	const char *identifier, *topic;
 	int64_t rights_max;                   /* rights beyond these are left out */
@@ -152,6 +157,8 @@ struct enroll_stats {
 	uint64_t ota_begun; /* phase 2 */
 	uint64_t ota_finished;
 	uint64_t ota_refused;
+	uint64_t link_profiles; /* given to who came by a link */
+	uint64_t links_refused;
 };
 void enroll_stats(const struct enroll *enroll, struct enroll_stats *stats_r);
 /*

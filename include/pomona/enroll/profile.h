@@ -55,7 +55,7 @@ enum profile_kind {
 	PROFILE_KIND_IDENTITY_ALONE, /* gives it an identity by SCEP */
 };
 
-enum profile_identity { PROFILE_IDENTITY_SCEP, PROFILE_IDENTITY_PKCS12 };
+enum profile_identity { PROFILE_IDENTITY_SCEP, PROFILE_IDENTITY_PKCS12, PROFILE_IDENTITY_ACME };
 
 struct profile_scep {
 	const char *url;         /* https, or http: SCEP seals by itself */
@@ -67,7 +67,15 @@ struct profile_scep {
 };
 
 struct profile_pkcs12 {
-	struct slice content, password;
+	struct slice content;
+	struct slice password; /* goes into the profile; empty: the device asks for it */
+};
+
+/* The device makes a key in its Secure Enclave, proves that, and gets its certificate from an ACME server. */
+struct profile_acme {
+	const char *directory_url;
+	const char *common_name;        /* as with SCEP */
+	struct slice client_identifier; /* by which that server knows the device; 1 to 256 bytes */
 };
 
 struct profile_cert {
@@ -93,8 +101,9 @@ struct profile_params {    /* all borrowed for the call; texts are UTF-8 that XM
 	bool is_removal_disallowed;
 	bool is_apns_development; /* UseDevelopmentAPNS */
 	enum profile_identity identity;
-	struct profile_scep scep;     /* by `identity` one of the two */
-	struct profile_pkcs12 pkcs12; /* its password goes into the profile */
+	struct profile_scep scep; /* by `identity` one of the three */
+	struct profile_pkcs12 pkcs12;
+	struct profile_acme acme;
 	const struct profile_cert *certs;
 	size_t cert_count;
 };

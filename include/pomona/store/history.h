@@ -26,6 +26,7 @@ enum history_class {
 	HISTORY_TOKENS,   /* API tokens that were revoked or have ended */
 	HISTORY_UNENROLLMENTS,
 	HISTORY_INTENTS,      /* challenges and the like, past their end */
+	HISTORY_INVITATIONS,  /* likewise */
 	HISTORY_TRANSACTIONS, /* of SCEP, whose identity has ended */
 	HISTORY_CLASS_COUNT
 };

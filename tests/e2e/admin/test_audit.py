@@ -86,6 +86,8 @@ def test_every_route_that_changes_something_is_in_the_audit_with_its_author(audi
     auditor.call("post", "/enroll/challenges", "create_challenge", {"device_id": first})
     auditor.call("post", "/enroll/renewals", "renew_identities", {"ids": [first]})
     auditor.call("post", "/accounts/logout", "logout_user", {"user": "somebody"})
+    link = auditor.call("post", "/enroll/invitations", "create_invitation", {"note": "for one"})
+    auditor.call("delete", "/enroll/invitations/{id}", "revoke_invitation", id=str(link["id"]))
     trusted = Authority("Another CA")
     auditor.call("post", "/cas", "add_ca", {"pem": trusted.certificate_pem().decode()})
     auditor.call("delete", "/cas/{sha256}", "remove_ca", sha256=trusted.sha256)

@@ -23,7 +23,8 @@ OPERATOR = """post /devices/{id}/unenroll, delete /devices/{id}/unenroll, post /
 post /commands/{uuid}/cancel, get /commands/{uuid}/results/{id}, get /commands/{uuid}/results/{id}/plist, post /push,
 post /pushcerts/test, post /enroll/renewals, post /accounts/logout, delete /alarms/{kind}/{subject}"""
 ADMIN = """delete /devices/{id}, post /devices/{id}/forget, get /tokens, post /tokens, delete /tokens/{name},
-post /identities, post /enroll/challenges, post /enroll/profiles, post /enroll/ota, post /identities/{sha256}/revoke, post /cas, delete /cas/{sha256}, put /pushcerts,
+post /identities, post /enroll/challenges, post /enroll/profiles, post /enroll/ota, post /enroll/invitations,
+delete /enroll/invitations/{id}, post /identities/{sha256}/revoke, post /cas, delete /cas/{sha256}, put /pushcerts,
 post /apple-cas, delete /apple-cas/{sha256},
 delete /pushcerts/{topic}, post /keys/count, post /keys/rotate, post /keys/prune, get /backup, get /integrity"""
 

@@ -4,18 +4,23 @@
 import datetime
 import hashlib
 import plistlib
+import re
 import subprocess
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
-from harness.authority import Authority
+from harness import scep
+from harness.authority import Authority, Identity
 from harness.certificate import put_foreign
 from harness.device import Device, TOPIC
 from harness.pushcert import PushCert
 from harness.scep import Client
 from harness.server import run
+
+from test_scep import to_first_answer
 
 PATH = "/api/v1/enroll/profiles"
 
@@ -177,3 +182,119 @@ def test_pomonactl_writes_it_for_its_owner_alone(server, tmp_path):
     challenge = payload(profile, "com.apple.security.scep")["PayloadContent"]["Challenge"]
     assert not any(challenge in line for line in server.log), "a secret in the log"
     assert server.ctl("enroll", "profile", check=False).returncode == 64
+
+
+# --- identities that are not SCEP's
+
+
+def pkcs12_of(profile, folder, password=None):
+    """Key and certificate, as openssl reads them; and what it says of how they were sealed."""
+    found = payload(profile, "com.apple.security.pkcs12")
+    (folder / "identity.p12").write_bytes(found["PayloadContent"])
+    secret = password or found["Password"]
+    done = subprocess.run(["openssl", "pkcs12", "-in", folder / "identity.p12", "-passin", f"pass:{secret}", "-nodes",
+                           "-info", "-legacy"], capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+    key = serialization.load_pem_private_key(
+        re.search(rb"-----BEGIN PRIVATE KEY.*?END PRIVATE KEY-----\n", done.stdout, re.DOTALL).group(0), None)
+    certificates = [x509.load_pem_x509_certificate(pem) for pem in re.findall(
+        rb"-----BEGIN CERTIFICATE.*?END CERTIFICATE-----\n", done.stdout, re.DOTALL)]
+    own = [one for one in certificates
+           if one.public_key().public_numbers() == key.public_key().public_numbers()]
+    assert len(own) == 1 and len(certificates) == 2
+    return Identity(key, own[0]), done.stderr.decode()
+
+
+@pytest.mark.parametrize("is_legacy", [False, True], ids=["today", "legacy"])
+def test_a_pkcs12_gets_a_device_to_its_first_answered_command(server, tmp_path, is_legacy):
+    udid = "5E1F0000-0000-4000-8000-00000000F00D"
+    profile = opened(server, make(server, device_id=udid, identity="pkcs12", pkcs12={"legacy": is_legacy}), tmp_path)
+    mdm = payload(profile, "com.apple.mdm")
+    assert mdm["IdentityCertificateUUID"] == payload(profile, "com.apple.security.pkcs12")["PayloadUUID"]
+    identity, sealed = pkcs12_of(profile, tmp_path)
+    assert ("3-KeyTripleDES" in sealed) == is_legacy and ("AES-256-CBC" in sealed) != is_legacy
+    assert isinstance(identity.key, rsa.RSAPrivateKey) == is_legacy
+    assert identity.certificate.subject.rfc4514_string() == f"CN={udid}"
+    to_first_answer(server, identity, udid)
+    known = [row for row in server.get("/api/v1/identities")["identities"] if row["issued_for"] == udid]
+    assert len(known) == 1 and known[0]["is_ours"]
+    device = Device(server, identity, "SOMEBODY-ELSE")
+    assert device.authenticate().status == 403
+    device.close()
+
+
+def test_neither_key_nor_password_stays_on_the_server(server, tmp_path):
+    profile = opened(server, make(server, identity="pkcs12"), tmp_path)
+    identity, _ = pkcs12_of(profile, tmp_path)
+    number = identity.key.private_numbers().private_value.to_bytes(32, "big")
+    secrets = [number, payload(profile, "com.apple.security.pkcs12")["Password"].encode()]
+    server.wait_log("what=create_profile .*identity pkcs12")
+    server.stop()
+    assert not any(secrets[1].decode() in line for line in server.log)
+    stored = b"".join(path.read_bytes() for path in server.folder.glob("pomona.db*"))
+    assert not any(secret in stored for secret in secrets)
+
+
+def test_a_password_that_is_told_to_the_person_is_not_in_the_profile(server, tmp_path):
+    (tmp_path / "password").write_text("by phone\n")
+    server.ctl("enroll", "profile", "--identity", "pkcs12", "--password-file", tmp_path / "password", "--legacy",
+               "--out", tmp_path / "enroll.mobileconfig")
+    profile = opened(server, (tmp_path / "enroll.mobileconfig").read_bytes(), tmp_path)
+    assert "Password" not in payload(profile, "com.apple.security.pkcs12")
+    pkcs12_of(profile, tmp_path, "by phone")
+
+
+def test_an_acme_server_is_named_where_one_is_configured(server, tmp_path):
+    reply = server.api("POST", PATH, {"identity": "acme"})
+    assert reply.status == 409 and "acme_directory_url" in reply.json()["detail"]
+    server.conf["enroll.acme_directory_url"] = "https://acme.example.org/directory"
+    server.conf["enroll.scep"] = "off"
+    server.write_conf()
+    server.reload()
+    server.wait_log("event=reloaded ")
+    server.ctl("enroll", "profile", "--identity", "acme", "--client-identifier", "C02XYZ", "--out",
+               tmp_path / "enroll.mobileconfig")
+    profile = opened(server, (tmp_path / "enroll.mobileconfig").read_bytes(), tmp_path)
+    acme = payload(profile, "com.apple.security.acme")
+    assert (acme["DirectoryURL"], acme["ClientIdentifier"]) == ("https://acme.example.org/directory", "C02XYZ")
+    assert (acme["KeyType"], acme["KeySize"], acme["HardwareBound"], acme["Attest"]) == (
+        "ECSECPrimeRandom", 384, True, True)
+    assert payload(profile, "com.apple.mdm")["IdentityCertificateUUID"] == acme["PayloadUUID"]
+    names = {payload(opened(server, make(server, identity="acme"), tmp_path),
+                     "com.apple.security.acme")["ClientIdentifier"] for _ in range(2)}
+    assert len(names) == 2 and all(len(one) == 40 for one in names)
+
+
+@pytest.mark.parametrize("body, field", [
+    ({"identity": "magic"}, "identity"), ({"identity": "pkcs12", "expires_at": "2099-01-01T00:00:00Z"}, "expires_at"),
+    ({"pkcs12": {}}, "pkcs12"), ({"identity": "pkcs12", "pkcs12": {"password": ""}}, "pkcs12"),
+    ({"identity": "pkcs12", "pkcs12": {"password": "x" * 257}}, "password"),
+    ({"identity": "pkcs12", "pkcs12": {"nonsense": 1}}, "nonsense"),
+    ({"identity": "pkcs12", "client_identifier": "x"}, "client_identifier"),
+    ({"identity": "acme", "client_identifier": ""}, "client_identifier"),
+    ({"identity": "acme", "client_identifier": "x" * 257}, "client_identifier")])
+def test_what_does_not_go_together_is_refused_by_its_field(server, body, field):
+    reply = server.api("POST", PATH, body)
+    assert reply.status == 400 and field in reply.json()["detail"], reply
+
+
+# --- profiles that one device alone can read
+
+
+def test_a_profile_that_is_encrypted_to_a_device_is_opened_by_openssl_with_its_key(server, tmp_path):
+    path = Authority().issue("reader", key=scep.make_key()).write(tmp_path / "reader.pem")
+    server.ctl("enroll", "profile", "--encrypt-to", path, "--out", tmp_path / "enroll.mobileconfig")
+    profile = opened(server, (tmp_path / "enroll.mobileconfig").read_bytes(), tmp_path)
+    assert profile["IsEncrypted"] is True and "PayloadContent" not in profile
+    (tmp_path / "sealed.der").write_bytes(profile["EncryptedPayloadContent"])
+    done = subprocess.run(["openssl", "cms", "-decrypt", "-inform", "DER", "-binary", "-in", tmp_path / "sealed.der",
+                           "-recip", path, "-inkey", path], capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+    profile["PayloadContent"] = plistlib.loads(done.stdout)
+    Client(server, tmp_path).enroll(payload(profile, "com.apple.security.scep")["PayloadContent"]["Challenge"])
+
+
+@pytest.mark.parametrize("pem", ["", "nothing", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+def test_what_is_no_certificate_gets_no_profile_encrypted_to_it(server, pem):
+    reply = server.api("POST", PATH, {"encrypt_to": pem})
+    assert reply.status == 400 and "encrypt_to" in reply.json()["detail"], reply

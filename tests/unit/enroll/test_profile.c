@@ -33,6 +33,9 @@ static struct profile_params good(void)
 			.challenge = SLICE_LITERAL("s<cr>et"),
 			.ca_sha1 = SLICE_LITERAL("01234567890123456789"),
 			.key_bits = 2048},
+		.acme = {.directory_url = "https://acme.example.org/directory",
+			.common_name = "device 2",
+			.client_identifier = SLICE_LITERAL("for-one")},
 		.pkcs12 = {.content = SLICE_LITERAL("p12"), .password = SLICE_LITERAL("word")},
 		.certs = certs,
 		.cert_count = COUNT_OF(certs),
@@ -489,7 +492,65 @@ static void each_identity_has_its_rule(void **state)
 	params.pkcs12.content.len = 0;
 	expect(&params, "PKCS#12: want 1 to");
 	params.pkcs12 = (struct profile_pkcs12){.content = SLICE_LITERAL("p12")};
+	expect(&params, NULL); /* the device asks for it */
+	params.pkcs12.password = slice_of_str(text_of(PROFILE_TEXT_BYTES_MAX));
+	expect(&params, NULL);
+	params.pkcs12.password = slice_of_str(text_of(PROFILE_TEXT_BYTES_MAX + 1));
 	expect(&params, "PKCS#12 Password");
+	params.pkcs12.password = SLICE_LITERAL("\x01");
+	expect(&params, "PKCS#12 Password");
+}
+
+static void acme_has_its_rules(void **state)
+{
+	const struct {
+		struct profile_acme acme;
+		const char *rule;
+	} cases[] = {
+		{{"http://acme.example.org/directory", "device", SLICE_LITERAL("a")}, "ACME DirectoryURL"},
+		{{"https://acme.example.org/directory", "", SLICE_LITERAL("a")}, "ACME Subject"},
+		{{"https://acme.example.org/directory", "device", {NULL, 0}}, "ACME ClientIdentifier"},
+		{{"https://acme.example.org/directory", "device", SLICE_LITERAL("\x01")},
+			"ACME ClientIdentifier"},
+		{{"https://acme.example.org/directory", "device",
+				slice_of_str(text_of(PROFILE_CHALLENGE_BYTES_MAX))},
+			NULL},
+	};
+	struct profile_params params = good();
+
+	(void)state;
+	params.identity = PROFILE_IDENTITY_ACME;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		params.acme = cases[i].acme;
+		expect(&params, cases[i].rule);
+	}
+	params.acme.client_identifier = slice_of_str(text_of(PROFILE_CHALLENGE_BYTES_MAX + 1));
+	expect(&params, "ACME ClientIdentifier");
+}
+
+static void a_key_of_acme_stays_in_the_hardware(void **state)
+{
+	struct profile_params params = good();
+	AUTO(plist_doc_free) struct plist_doc *doc = NULL;
+	const struct plist_node *acme;
+	const struct plist_node *pair;
+
+	(void)state;
+	params.identity = PROFILE_IDENTITY_ACME;
+	params.scep.url = ""; /* not looked at */
+	doc = write_good(&params);
+	acme = payload(doc, "com.apple.security.acme");
+	assert_text(acme, "DirectoryURL", "https://acme.example.org/directory");
+	assert_text(acme, "ClientIdentifier", "for-one");
+	assert_text(acme, "KeyType", "ECSECPrimeRandom");
+	assert_int(acme, "KeySize", 384);
+	assert_true(plist_bool(plist_dict_get(acme, "HardwareBound")));
+	assert_true(plist_bool(plist_dict_get(acme, "Attest")));
+	pair = plist_array_at(plist_array_at(plist_dict_get(acme, "Subject"), 1), 0);
+	assert_true(slice_is_str(plist_string(plist_array_at(pair, 1)), "device 2"));
+	assert_true(slice_is_equal(plist_string(plist_dict_get(payload(doc, "com.apple.mdm"),
+																													"IdentityCertificateUUID")),
+		plist_string(plist_dict_get(acme, "PayloadUUID"))));
 }
 
 static void an_identifier_is_the_host_name_in_reverse(void **state)
@@ -530,6 +591,8 @@ int main(void)
 		cmocka_unit_test(each_text_has_its_rule),
 		cmocka_unit_test(each_url_has_its_rule),
 		cmocka_unit_test(each_identity_has_its_rule),
+		cmocka_unit_test(acme_has_its_rules),
+		cmocka_unit_test(a_key_of_acme_stays_in_the_hardware),
 		cmocka_unit_test(an_identifier_is_the_host_name_in_reverse),
 	};
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../identity/world.h"
+#include "pomona/store/invitation.h"
 #include "scep_decide.h"
 
 enum { HOUR_S = 3600, GRACE_S = 600 };
@@ -409,6 +410,89 @@ static void a_poll_for_what_was_never_asked_finds_nothing(void **state)
 	assert_int_equal(scep_refusal_fail(SCEP_REFUSED_NOT_FOUND), SCEP_BAD_CERT_ID);
 }
 
+/* --- by a link */
+
+static struct invitation_new link_of_one = {.uses_max = 1};
+static uint8_t link_digest[SHA256_BYTES];
+static int64_t link_id;
+
+static enum rc open_link_run(void *ctx, struct txn *txn, struct err *err)
+{
+	(void)ctx;
+	return invitation_add(txn, &link_of_one, &link_id, err);
+}
+
+static enum rc mint_by_link_run(void *ctx, struct txn *txn, struct err *err)
+{
+	uint8_t digest[SHA256_BYTES];
+	int64_t id;
+	const struct intent_new intent = {.way = INTENT_PROFILE,
+		.challenge_sha256 = digest,
+		.invitation_id = link_id,
+		.expires_at = world.now + HOUR_S};
+
+	sha256(slice_of_str(ctx), digest);
+	return intent_add(txn, &intent, &id, err);
+}
+
+static enum rc revoke_link_run(void *ctx, struct txn *txn, struct err *err)
+{
+	(void)ctx;
+	return invitation_revoke(txn, link_id, err);
+}
+
+/* A link with so many uses and the challenges "a" and "b". */
+static void open_link(int64_t uses_max)
+{
+	char a[] = "a";
+	char b[] = "b";
+
+	link_of_one.token_sha256 = link_digest;
+	link_of_one.uses_max = uses_max;
+	link_of_one.expires_at = world.now + HOUR_S;
+	world_write(&world, open_link_run, NULL);
+	world_write(&world, mint_by_link_run, a);
+	world_write(&world, mint_by_link_run, b);
+}
+
+static enum scep_refusal ask_by(const char *challenge, const char *key, const char *transaction)
+{
+	struct ask order = {.kind = SCEP_PKCS_REQ,
+		.challenge = challenge,
+		.key = key,
+		.transaction = transaction};
+
+	return ask(&order);
+}
+
+static void a_link_for_one_is_used_by_one_whoever_else_has_downloaded(void **state)
+{
+	(void)state;
+	open_link(1);
+	assert_int_equal(ask_by("a", "k1", "t1"), SCEP_NOT_REFUSED);
+	assert_int_equal(ask_by("b", "k2", "t2"), SCEP_REFUSED_CLOSED_LINK);
+	assert_int_equal(ask_by("a", "k1", "t3"), SCEP_NOT_REFUSED); /* its answer was lost */
+	assert_int_equal(ask_by("a", "k3", "t4"), SCEP_REFUSED_USED_CHALLENGE);
+}
+
+static void a_link_for_two_is_used_by_two(void **state)
+{
+	(void)state;
+	open_link(2);
+	assert_int_equal(ask_by("a", "k1", "t1"), SCEP_NOT_REFUSED);
+	assert_int_equal(ask_by("b", "k2", "t2"), SCEP_NOT_REFUSED);
+}
+
+static void a_link_that_is_withdrawn_gets_nobody_in(void **state)
+{
+	(void)state;
+	open_link(2);
+	assert_int_equal(ask_by("a", "k1", "t1"), SCEP_NOT_REFUSED);
+	world_write(&world, revoke_link_run, NULL);
+	assert_int_equal(ask_by("b", "k2", "t2"), SCEP_REFUSED_CLOSED_LINK);
+	assert_int_equal(ask_by("a", "k1", "t3"), SCEP_NOT_REFUSED); /* it is in already */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -426,6 +510,9 @@ int main(void)
 		IN_WORLD(the_challenge_of_a_renewal_renews_its_device_as_long_as_that_is_enrolled),
 		IN_WORLD(the_next_identity_is_known_to_have_come_with_the_same_profile),
 		IN_WORLD(a_poll_for_what_was_never_asked_finds_nothing),
+		IN_WORLD(a_link_for_one_is_used_by_one_whoever_else_has_downloaded),
+		IN_WORLD(a_link_for_two_is_used_by_two),
+		IN_WORLD(a_link_that_is_withdrawn_gets_nobody_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

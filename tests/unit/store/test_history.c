@@ -4,6 +4,7 @@
 
 #include "history_kit.h"
 #include "pomona/store/intent.h"
+#include "pomona/store/invitation.h"
 #include "history_sql.h"
 #include "impl.h"
 
@@ -177,17 +178,23 @@ static void test_challenges_and_transactions_go_after_their_end(void **state)
 	struct fixture *f = *state;
 	struct history_walk walk = history_walk_of(10 * DAY);
 	struct cert_facts cert = facts_of(9);
+	const struct invitation_new invitation = {.token_sha256 = digest,
+		.uses_max = 1,
+		.expires_at = T0 + DAY};
 	int64_t id, identity_id;
 	struct err err;
 
 	cert.not_after = T0 + 3 * DAY;
+	assert_ok(invitation_add(fixture_write(f), &invitation, &id, &err), &err);
 	assert_ok(intent_add(fixture_write(f), &intent, &id, &err), &err);
 	assert_ok(identity_record(fixture_write(f), &cert, digest, &identity_id, &err), &err);
 	assert_ok(scep_transaction_keep(fixture_write(f), digest, S("t"), identity_id, &err), &err);
 	history_live(f, &walk, 11 * DAY - 1);
 	assert_int_equal(look(f, "SELECT count(*) FROM intent"), 1);
+	assert_int_equal(look(f, "SELECT count(*) FROM invitation"), 1);
 	history_live(f, &walk, 2);
 	assert_int_equal(look(f, "SELECT count(*) FROM intent"), 0);
+	assert_int_equal(look(f, "SELECT count(*) FROM invitation"), 0);
 	assert_int_equal(look(f, "SELECT count(*) FROM scep_transaction"), 1);
 	history_live(f, &walk, 2 * DAY);
 	assert_int_equal(look(f, "SELECT count(*) FROM scep_transaction"), 0);

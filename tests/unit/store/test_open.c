@@ -19,7 +19,7 @@ static void test_a_new_database_has_every_table_and_the_version(void **state)
 																			"SELECT count(*) FROM pragma_table_list WHERE schema = 'main'"
 																			" AND type = 'table' AND name NOT LIKE 'sqlite%' AND strict = 0"),
 		0);
-	assert_int_equal(look(f, "SELECT count(*) FROM counter"), 28);
+	assert_int_equal(look(f, "SELECT count(*) FROM counter"), 29);
 	assert_int_equal(look(f, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"), 1);
 }
 

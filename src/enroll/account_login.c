@@ -296,7 +296,7 @@ size_t account_login_body_max(const struct http_request *request, void *ctx)
 {
 	(void)request;
 	(void)ctx;
-	return FORM_BYTES_MAX;
+	return FORM_LOGIN_BYTES_MAX;
 }
 
 void account_login_handle(struct http_request *request, void *ctx)

@@ -47,9 +47,9 @@ static void challenge(struct ade_call *call, bool is_stale, const char *text)
 	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
 		AUTO(buf_fini) struct buf header;
 
+		buf_init(&header, DIGEST_DOOR_HEADER_BYTES_MAX);
 		if (call->settings.login == ADE_LOGIN_DIGEST_MD5 && kinds[i] != DIGEST_MD5)
 			continue;
-		buf_init(&header, DIGEST_DOOR_HEADER_BYTES_MAX);
 		if (digest_door_challenge(call->enroll->door, kinds[i], is_stale, &header, &err) != RC_OK) {
 			enroll_fail(call->http, &err);
 			return;

@@ -10,7 +10,10 @@
 #include "pomona/base/err.h"
 #include "pomona/base/slice.h"
 
-enum { FORM_BYTES_MAX = 65536 };
+enum {
+	FORM_BYTES_MAX = 65536,
+	FORM_LOGIN_BYTES_MAX = 8192, /* of one with a name and a password alone */
+};
 
 #define FORM_CONTENT_TYPE "application/x-www-form-urlencoded"
 

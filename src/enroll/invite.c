@@ -16,7 +16,6 @@
  */
 
 enum {
-	LOGIN_BYTES_MAX = 8192,   /* of the form */
 	CHALLENGE_VALID_S = 3600, /* from the download to the installation */
 	PROFILE_REPLY_BYTES_MAX = 2 * PROFILE_BYTES_MAX,
 	HOST_BYTES = PROFILE_URL_BYTES_MAX + 1,
@@ -361,7 +360,7 @@ size_t invite_body_max(const struct http_request *request, void *enroll)
 {
 	(void)request;
 	(void)enroll;
-	return LOGIN_BYTES_MAX;
+	return FORM_LOGIN_BYTES_MAX;
 }
 
 void invite_page_get(struct http_request *request, void *enroll)

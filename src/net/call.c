@@ -129,8 +129,8 @@ static enum rc set_url(const struct net_client *client, const struct net_call *c
 	enum rc rc;
 
 	buf_init(&url, URL_BYTES_MAX);
-	buf_append_str(&url, client->base_url);
-	buf_append_str(&url, call->path);
+	buf_append_str(&url, call->url == NULL ? client->base_url : call->url);
+	buf_append_str(&url, call->url == NULL ? call->path : "");
 	text = buf_cstr(&url);
 	rc = buf_status(&url, "URL", err);
 	if (rc == RC_OK && curl_easy_setopt(client->easy, CURLOPT_URL, text) != CURLE_OK)
@@ -163,7 +163,7 @@ enum rc net_client_call(struct net_client *client, const struct net_call *call, 
 
 	if (client->is_busy)
 		return err_set(err, RC_BUSY, "call: the client has one under way");
-	if (call->path[0] != '/')
+	if (call->url == NULL && call->path[0] != '/')
 		return err_set(err, RC_INVALID, "call: the path does not begin with /");
 	buf_init(&client->body, client->response_bytes_max);
 	client->error_text[0] = 0;
@@ -239,8 +239,12 @@ static void reply_of_fault(const struct net_client *client, CURLcode code, struc
 void client_finish(CURL *easy, CURLcode code)
 {
 	struct net_client *client = NULL;
-	struct net_reply reply = {.rc = RC_OK, .retry_after_s = -1, .content_type = "", .location = ""};
-	char *content_type, *location;
+	struct net_reply reply = {.rc = RC_OK,
+		.retry_after_s = -1,
+		.content_type = "",
+		.location = "",
+		.challenge = ""};
+	char *content_type, *location, *challenge;
 	struct buf body;
 	long status = 0;
 
@@ -248,14 +252,16 @@ void client_finish(CURL *easy, CURLcode code)
 	(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	content_type = copy_header(easy, "Content-Type");
 	location = copy_header(easy, "Location");
+	challenge = copy_header(easy, "WWW-Authenticate");
 	if (code != CURLE_OK) {
 		reply_of_fault(client, code, &reply);
-	} else if (content_type == NULL || location == NULL) {
+	} else if (content_type == NULL || location == NULL || challenge == NULL) {
 		reply.rc = err_set(&reply.err, RC_NO_MEMORY, "call");
 	} else {
 		reply.status = (unsigned)status;
 		reply.content_type = content_type;
 		reply.location = location;
+		reply.challenge = challenge;
 		reply.retry_after_s = retry_after_of(easy);
 	}
 	body = client->body;
@@ -268,5 +274,6 @@ void client_finish(CURL *easy, CURLcode code)
 	client->done(client->ctx, &reply);
 	free(content_type);
 	free(location);
+	free(challenge);
 	buf_fini(&body);
 }

@@ -231,6 +231,27 @@ static void build_error_chain(struct build *build, struct plist_node *result,
 	build_link(build, chain, why->cause);
 }
 
+enum rc answer_fail(const struct device *device, const struct channel *channel,
+	const struct refusals *why, struct buf *result, struct err *err)
+{
+	AUTO(plist_doc_free) struct plist_doc *old = NULL;
+	AUTO(plist_doc_free) struct plist_doc *doc = plist_doc_new_dict();
+	struct build build = {.rc = doc == NULL ? RC_NO_MEMORY : RC_OK};
+	struct plist_node *root = doc == NULL ? NULL : plist_root(doc);
+
+	if (plist_parse(buf_slice(result), &old, err) != RC_OK)
+		return err_context(err, "result");
+	build_str(&build, root, "Status", status_names[ANSWER_ERROR]);
+	build_slice(&build, root, "CommandUUID",
+		plist_string(plist_dict_get(plist_root(old), "CommandUUID")));
+	message_identify(&build, root, device, channel);
+	build_error_chain(&build, root, why);
+	if (build.rc != RC_OK)
+		return err_set(err, build.rc, "result");
+	buf_clear(result);
+	return plist_write_xml(doc, result, err);
+}
+
 static enum rc write_result(const struct answer_params *params, struct chance *chance,
 	const struct plist_node *root, struct buf *out, struct answer *answer, struct err *err)
 {
@@ -252,7 +273,8 @@ static enum rc write_result(const struct answer_params *params, struct chance *c
 		spec->fill(&fill, result);
 	*answer = (struct answer){.status = verdict.status,
 		.is_erase = verdict.status == ANSWER_ACKNOWLEDGED && slice_is_str(name, "EraseDevice"),
-		.is_change = verdict.status == ANSWER_ACKNOWLEDGED && spec->act != NULL};
+		.is_change = verdict.status == ANSWER_ACKNOWLEDGED && spec->act != NULL,
+		.is_enrollment = verdict.status == ANSWER_ACKNOWLEDGED && params->device->offer.len > 0};
 	(void)snprintf(answer->request_type, sizeof(answer->request_type), "%.*s", SLICE_FMT(name));
 	if (build.rc != RC_OK)
 		return err_set(err, build.rc, "result");

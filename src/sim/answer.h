@@ -18,8 +18,10 @@ struct answer_params {
 
 struct answer {
 	enum answer_status status;
-	bool is_erase;                      /* an EraseDevice that was acknowledged */
-	bool is_change;                     /* the device differs from what it was */
+	bool is_erase;  /* an EraseDevice that was acknowledged */
+	bool is_change; /* the device differs from what it was */
+	bool
+		is_enrollment; /* acknowledged as soon as the enrollment profile in device.offer is installed */
 	char request_type[NAME_TEXT_BYTES]; /* "" where the command had none */
 };
 
@@ -29,6 +31,9 @@ struct answer {
  */
 enum rc answer_command(const struct answer_params *params, struct chance *chance,
 	struct slice command, struct buf *result, struct answer *answer_r, struct err *err) MUST_USE;
+/* Puts in place of `result` one that says that its command has failed. RC_INVALID where `result` is none. */
+enum rc answer_fail(const struct device *device, const struct channel *channel,
+	const struct refusals *why, struct buf *result, struct err *err) MUST_USE;
 /* "Acknowledged", "Error", ...; the other way gives ANSWER_STATUS_COUNT for any other text. */
 const char *answer_status_name(enum answer_status status);
 enum answer_status answer_status_of(struct slice name);

@@ -76,12 +76,12 @@ static void put_product(struct filling *fill, struct plist_node *dict, const cha
 
 static void put_os_version(struct filling *fill, struct plist_node *dict, const char *query)
 {
-	build_str(fill->build, dict, query, fill->device->model->os_version);
+	build_str(fill->build, dict, query, fill->device->os_version);
 }
 
 static void put_build_version(struct filling *fill, struct plist_node *dict, const char *query)
 {
-	build_str(fill->build, dict, query, fill->device->model->build_version);
+	build_str(fill->build, dict, query, fill->device->build_version);
 }
 
 static void put_capacity(struct filling *fill, struct plist_node *dict, const char *query)

@@ -3,10 +3,35 @@
 
 #define ENROLLMENT_IDENTIFIER "com.example.pomona.enrollment"
 
+/* It takes the place of the one by which the device is managed; that is for session.c to do. */
+static struct refusals offer(struct device *device, struct slice payload,
+	const struct enrollment_keys *keys)
+{
+	static const struct refusal no_room = {"MCInstallationErrorDomain", 4001, "Installation failure"};
+	static const struct refusal bad = {"MCMDMErrorDomain", 12009, "Invalid replacement profile"};
+	struct refusals why = {NULL, NULL};
+	struct enrollment_profile profile;
+
+	if (enrollment_profile_read(payload, keys, &profile, NULL) != RC_OK)
+		return (struct refusals){&no_room, &bad};
+	why = management_may_become(device->management, &profile);
+	enrollment_profile_fini(&profile);
+	if (why.top != NULL)
+		return (struct refusals){&no_room, why.top};
+	buf_clear(&device->offer);
+	buf_append(&device->offer, payload);
+	return (struct refusals){device->offer.rc == RC_OK ? NULL : &no_room, NULL};
+}
+
 struct refusals act_install_profile(const struct acting *act)
 {
-	return profile_install(&act->channel->profiles,
-		plist_data(plist_dict_get(act->command, "Payload")));
+	struct slice payload = plist_data(plist_dict_get(act->command, "Payload"));
+	const struct enrollment_keys keys = {buf_slice(&act->device->cert_pem),
+		buf_slice(&act->device->key_pem)};
+
+	if (!channel_is_user(act->channel) && enrollment_profile_is(payload, &keys))
+		return offer(act->device, payload, &keys);
+	return profile_install(&act->channel->profiles, payload);
 }
 
 struct refusals act_remove_profile(const struct acting *act)
@@ -92,6 +117,16 @@ static void tell_profile(const struct filling *fill, struct plist_node *list,
 		plist_array_each(plist_dict_get(profile->root, "PayloadContent"), tell_payload, &telling));
 }
 
+static void tell_payload_bytes(const struct filling *fill, struct plist_node *list,
+	struct slice payload)
+{
+	struct profile profile;
+
+	if (profile_read(payload, &profile).top == NULL)
+		tell_profile(fill, list, &profile);
+	profile_fini(&profile);
+}
+
 /* What brought the device under management; a user's channel has none of its own. */
 static void tell_enrollment(const struct filling *fill, struct plist_node *list)
 {
@@ -108,6 +143,10 @@ static void tell_enrollment(const struct filling *fill, struct plist_node *list)
 
 	if (channel_is_user(fill->channel))
 		return;
+	if (fill->device->management != NULL) {
+		tell_payload_bytes(fill, list, buf_slice(&fill->device->management->payload));
+		return;
+	}
 	profile = build_append_dict(fill->build, list);
 	payload = build_append_dict(fill->build, build_array(fill->build, profile, "PayloadContent"));
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
@@ -125,13 +164,8 @@ void fill_profile_list(struct filling *fill, struct plist_node *result)
 	struct plist_node *list = build_array(fill->build, result, "ProfileList");
 
 	tell_enrollment(fill, list);
-	for (size_t i = 0; i < set->count; i++) {
-		struct profile profile;
-
-		if (profile_read(buf_slice(&set->payloads[i]), &profile).top == NULL)
-			tell_profile(fill, list, &profile);
-		profile_fini(&profile);
-	}
+	for (size_t i = 0; i < set->count; i++)
+		tell_payload_bytes(fill, list, buf_slice(&set->payloads[i]));
 }
 
 /* --- certificates */
@@ -156,6 +190,12 @@ static enum rc tell_identity(void *ctx, struct slice der, struct err *err)
 	return tell_cert(ctx, der, true);
 }
 
+static enum rc tell_anchor(void *ctx, struct slice der, struct err *err)
+{
+	(void)err;
+	return tell_cert(ctx, der, false);
+}
+
 /* The device's own identity, as the server knows it from TLS, and what profiles have brought. */
 void fill_certificate_list(struct filling *fill, struct plist_node *result)
 {
@@ -165,6 +205,10 @@ void fill_certificate_list(struct filling *fill, struct plist_node *result)
 	if (fill->device->cert_pem.len > 0)
 		build_note(fill->build,
 			cert_pem_each(buf_slice(&fill->device->cert_pem), tell_identity, &telling, NULL));
+	if (fill->device->management != NULL && !channel_is_user(fill->channel) &&
+		fill->device->management->anchors_pem.len > 0)
+		build_note(fill->build,
+			cert_pem_each(buf_slice(&fill->device->management->anchors_pem), tell_anchor, &telling, NULL));
 	for (size_t i = 0; i < set->count; i++) {
 		struct profile profile;
 

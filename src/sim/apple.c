@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ca.h"
+#include "factory.h"
 #include "pomona/base/file.h"
 #include "pomona/base/rand.h"
 
@@ -157,6 +158,27 @@ static enum rc make_push(const char *dir, const char *path, int64_t now, struct 
 	return rc == RC_OK ? apple_write_push(dir, &push, err) : rc;
 }
 
+static enum rc make_factory(const char *dir, const char *path, int64_t now, struct err *err)
+{
+	char key_path[PATH_MAX];
+	struct buf chain, key;
+	enum rc rc = path_of(dir, APPLE_FACTORY_KEY, key_path, err);
+
+	(void)now;
+	if (rc != RC_OK)
+		return rc;
+	buf_init(&chain, APPLE_FILE_BYTES_MAX);
+	buf_init(&key, APPLE_FILE_BYTES_MAX);
+	rc = factory_make(&chain, &key, err);
+	if (rc == RC_OK)
+		rc = file_replace(key_path, buf_slice(&key), 0600, err);
+	if (rc == RC_OK)
+		rc = file_replace(path, buf_slice(&chain), 0644, err);
+	buf_fini(&chain);
+	buf_fini_secret(&key);
+	return rc;
+}
+
 enum rc apple_create(const char *dir, int64_t now, struct err *err)
 {
 	static const struct {
@@ -167,6 +189,7 @@ enum rc apple_create(const char *dir, int64_t now, struct err *err)
 		{"topic", make_topic},
 		{"server.pem", make_server},
 		{"push.pem", make_push},
+		{APPLE_FACTORY_CHAIN, make_factory},
 	};
 	char path[PATH_MAX];
 	bool is_changed = false;

@@ -5,7 +5,7 @@
 /*
  * What Apple has and gives, in the folder <dir>/apple: ca.pem and ca.key, the CA of APNs' server and of push
  * certificates; server.pem and server.key for localhost and 127.0.0.1; topic, the devices' topic; push.pem, a
- * push certificate for it with its key.
+ * push certificate for it with its key; devices.pem and devices.key, who certifies devices in their factory.
  * Threading: any thread; these block.
  */
 
@@ -13,6 +13,10 @@
 
 #include "pomona/base/buf.h"
 #include "pomona/base/err.h"
+
+/* The certificates of those who certify devices in their factory, and the key of the first. */
+#define APPLE_FACTORY_CHAIN "devices.pem"
+#define APPLE_FACTORY_KEY "devices.key"
 
 enum {
 	APPLE_TOPIC_BYTES_MAX = 255,

@@ -9,6 +9,7 @@
 
 #include "pomona/base/buf.h"
 #include "pomona/pki/authority.h"
+#include "enrollment_profile.h"
 #include "model.h"
 #include "profile.h"
 
@@ -53,6 +54,12 @@ struct channel {
 	struct profile_set profiles;
 };
 
+/* What it had before its management was renewed. */
+struct former {
+	struct buf cert_pem, key_pem; /* empty: there is none */
+	struct management *management;
+};
+
 struct device {
 	unsigned index;
 	const struct model *model;
@@ -60,13 +67,18 @@ struct device {
 	char udid[UDID_TEXT_BYTES];
 	char enrollment_id[CHANCE_UUID_BYTES]; /* a user enrollment's; "": enrolled as a device */
 	char name[NAME_TEXT_BYTES];
-	const char *topic; /* of its pushes; borrowed */
-	bool is_shared;    /* a Shared iPad */
+	char os_version[NAME_TEXT_BYTES], build_version[NAME_TEXT_BYTES];
+	char topic[ENROLLMENT_TOPIC_BYTES]; /* of its pushes */
+	char bearer[AUTH_TOKEN_BYTES];      /* of the login, where it enrolled with an account; "" */
+	bool is_shared;                     /* a Shared iPad */
 	bool has_bootstrap_token;
-	bool is_in_setup;   /* it waits in Setup Assistant for DeviceConfigured */
-	bool is_unenrolled; /* the server ended the management */
-	bool is_clone;      /* its certificate and key are another device's */
-	struct buf cert_pem, key_pem;
+	bool is_in_setup;              /* it waits in Setup Assistant for DeviceConfigured */
+	bool is_unenrolled;            /* the server ended the management */
+	bool is_clone;                 /* its certificate and key are another device's */
+	struct buf cert_pem, key_pem;  /* empty: it has still to get them */
+	struct management *management; /* of its enrollment profile; NULL: it got in without one */
+	struct former former;          /* until the new identity has spoken */
+	struct buf offer;              /* an enrollment profile that it was told to install; empty: none */
 	struct channel channels[CHANNELS_MAX];
 	unsigned channel_count;
 	struct chance chance;
@@ -78,6 +90,23 @@ void device_init(struct device *device, unsigned index, uint64_t seed);
 /* A new key and certificate, new push tokens, nothing enrolled: as after an erase. */
 enum rc device_renew(struct device *device, const struct authority *authority, int64_t now,
 	struct err *err) MUST_USE;
+/* The same without an identity: how it gets one is another's business. */
+void device_reset(struct device *device);
+/* Copied, but for the management, which is taken. */
+struct device_identity {
+	struct slice cert_pem, key_pem;
+	struct management *management; /* NULL: none */
+};
+/*
+ * From now on the device is this one. A renewal keeps what was until device_forget_former() and restarts the check-in, with
+ * what each channel has.
+ */
+enum rc device_take_identity(struct device *device, const struct device_identity *identity,
+	bool is_renewal, struct err *err) MUST_USE;
+bool device_has_former(const struct device *device);
+void device_forget_former(struct device *device);
+/* The renewal has failed: all is as it was. There is a former. */
+void device_restore_former(struct device *device);
 /* The certificate and the key of `of` instead of its own. */
 enum rc device_copy_identity(struct device *device, const struct device *of, struct err *err)
 	MUST_USE;

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pomona/base/clock.h"
 #include "pomona/base/file.h"
 #include "pomona/base/rand.h"
+#include "session_enroll.h"
+#include "ways.h"
 
 enum { START_SPACING_MS = 5, SAVES_AT_ONCE = 20 };
 
@@ -79,16 +80,17 @@ static enum rc open_device(struct fleet *fleet, unsigned index, uint64_t seed, s
 	if (rc != RC_OK)
 		return rc;
 	device_init(&session->device, index, seed);
-	session->device.topic = fleet->sim->topic;
+	session->sim = fleet->sim;
+	(void)snprintf(session->device.topic, sizeof(session->device.topic), "%s", fleet->sim->topic);
+	if (fleet->sim->options->way->begin != NULL)
+		session->device.enrollment_id[0] = '\0'; /* only a profile makes it a user's device */
 	fleet->count = index + 1;
 	if (file_is_there(path)) {
 		rc = device_load(path, &session->device, err);
 		if (rc != RC_OK || !is_renewed(fleet, &session->device))
 			return rc;
 	}
-	rc = device_renew(&session->device, fleet->sim->authority, clock_unix_s(clock_system()), err);
-	session->device.is_in_setup =
-		fleet->sim->options->is_setting_up && session->device.enrollment_id[0] == 0;
+	rc = session_reset_device(session, err);
 	if (rc == RC_OK && index >= originals(fleet))
 		rc = make_clone(fleet, index, err);
 	return rc == RC_OK ? save_device(fleet, session, err) : rc;
@@ -145,6 +147,15 @@ const struct session *fleet_missing(const struct fleet *fleet)
 	for (unsigned i = 0; i < fleet->count; i++)
 		if (fleet->sessions[i].original == NULL &&
 			(!session_is_enrolled(&fleet->sessions[i]) || fleet->sessions[i].answered == 0))
+			return &fleet->sessions[i];
+	return NULL;
+}
+
+const struct session *fleet_hopeless(const struct fleet *fleet)
+{
+	for (unsigned i = 0; i < fleet->count; i++)
+		if (fleet->sessions[i].original == NULL && !session_is_enrolled(&fleet->sessions[i]) &&
+			(fleet->sessions[i].device.is_unenrolled || fleet->sessions[i].fault[0] != '\0'))
 			return &fleet->sessions[i];
 	return NULL;
 }

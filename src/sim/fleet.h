@@ -25,6 +25,8 @@ unsigned fleet_enrolled(const struct fleet *fleet);
  * expects that.
  */
 const struct session *fleet_missing(const struct fleet *fleet);
+/* The first one that the server has unenrolled, or that was refused as it wanted to enroll; NULL: none. */
+const struct session *fleet_hopeless(const struct fleet *fleet);
 /* Writes every device that differs from its file. */
 enum rc fleet_save(struct fleet *fleet, struct err *err) MUST_USE;
 /*

@@ -26,8 +26,10 @@ static enum rc make_ca(const struct options *options, struct err *err)
 		(void)printf("made %s/ca.pem; let the server trust it: pomonactl ca add %s/ca.pem\n",
 			options->dir, options->dir);
 	if (apple == RC_OK)
-		(void)printf("made %s/apple; for pushes: pomonactl pushcert set %s/apple/push.pem\n",
-			options->dir, options->dir);
+		(void)printf(
+			"made %s/apple; for pushes: pomonactl pushcert set %s/apple/push.pem\n"
+			"for --enroll ade: pomonactl apple-ca import %s/apple/" APPLE_FACTORY_CHAIN "\n",
+			options->dir, options->dir, options->dir);
 	if (devices == RC_EXISTS && apple == RC_EXISTS)
 		(void)printf("%s is there already; nothing changed\n", options->dir);
 	return RC_OK;

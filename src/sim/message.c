@@ -68,8 +68,8 @@ enum rc message_authenticate(const struct device *device, const struct channel *
 	struct draft draft = draft_new(device, channel, "Authenticate");
 
 	build_str(&draft.build, draft.dict, "Topic", device->topic);
-	build_str(&draft.build, draft.dict, "OSVersion", model->os_version);
-	build_str(&draft.build, draft.dict, "BuildVersion", model->build_version);
+	build_str(&draft.build, draft.dict, "OSVersion", device->os_version);
+	build_str(&draft.build, draft.dict, "BuildVersion", device->build_version);
 	build_str(&draft.build, draft.dict, "ProductName", model->product);
 	if (device->enrollment_id[0] == 0)
 		build_str(&draft.build, draft.dict, "SerialNumber", device->serial);

@@ -5,7 +5,9 @@
 
 #include "apns_fault.h"
 #include "apns_ring.h"
+#include "key_pool.h"
 #include "pomona/base/codec.h"
+#include "ways.h"
 
 enum option_kind {
 	OPTION_TEXT,
@@ -59,8 +61,16 @@ static const struct option options[] = {
 		AT(keep), 1, APNS_KEEP_MAX},
 	{"--no-client-cert", NULL, "APNs asks for no certificate and takes any topic", OPTION_FLAG,
 		FOR_APNS | FOR_RUN, false, AT(is_anyone), 0, 0},
-	{"--url", "URL", "the server's device listener, https://host:port", OPTION_URL, FOR_RUN, true,
+	{"--url", "URL", "the server's device listener, https://host:port", OPTION_URL, FOR_RUN, false,
 		AT(url), 0, 0},
+	{"--enroll", "WAY", "how devices get in: WAY or WAY=WHERE, see below (direct)", OPTION_TEXT,
+		FOR_RUN, false, AT(enroll), 0, 0},
+	{"--user", "NAME", "who logs in where the server asks for it", OPTION_TEXT, FOR_RUN, false,
+		AT(user), 0, 0},
+	{"--password-file", "FILE", "with the password of --user", OPTION_TEXT, FOR_RUN, false,
+		AT(password_file), 0, 0},
+	{"--keys", "N", "how many RSA keys of each length devices share (64)", OPTION_COUNT, FOR_RUN,
+		false, AT(keys), 1, KEY_POOL_MAX},
 	{"--ca", "FILE", "PEM certificates that the server's must chain to", OPTION_TEXT, FOR_RUN, true,
 		AT(ca), 0, 0},
 	{"--devices", "N", "how many devices (25)", OPTION_COUNT, FOR_RUN, false, AT(devices), 1,
@@ -263,6 +273,39 @@ static enum rc check_apns(const struct options *to, struct err *err)
 	return RC_OK;
 }
 
+static enum rc find_way(struct options *to, struct err *err)
+{
+	struct slice word = slice_of_str(to->enroll == NULL ? way_at(0)->name : to->enroll);
+	size_t end = word.len;
+
+	(void)slice_find_byte(word, '=', &end);
+	to->way = way_find(slice_sub(word, 0, end));
+	if (to->way == NULL)
+		return err_set(err, RC_INVALID, "--enroll %.*s: no such way (see pomona-sim help)",
+			SLICE_FMT(slice_sub(word, 0, end)));
+	to->where = end < word.len ? to->enroll + end + 1 : "";
+	return RC_OK;
+}
+
+static enum rc check_way(struct options *to, struct err *err)
+{
+	enum rc rc = find_way(to, err);
+
+	if (rc != RC_OK || to->verb != VERB_RUN)
+		return rc;
+	if (to->way->where != NULL && to->where[0] == '\0')
+		return err_set(err, RC_INVALID, "--enroll %s: needs =%s", to->way->name, to->way->where);
+	if (to->way->where == NULL && to->where[0] != '\0')
+		return err_set(err, RC_INVALID, "--enroll %s: takes nothing", to->way->name);
+	if (to->user != NULL && to->password_file == NULL)
+		return err_set(err, RC_INVALID, "--user: needs --password-file");
+	if (to->way->needs_url && to->url == NULL)
+		return err_set(err, RC_INVALID, "--url URL: required");
+	if (to->way->begin != NULL && to->clones > 0)
+		return err_set(err, RC_INVALID, "--clones: not with --enroll %s", to->way->name);
+	return RC_OK;
+}
+
 /* Each clone has somebody to copy. */
 static enum rc check_clones(const struct options *to, struct err *err)
 {
@@ -293,6 +336,7 @@ enum rc options_parse(int argc, char **argv, struct options *options_r, struct e
 		.days = 365,
 		.listen = "127.0.0.1:2197",
 		.keep = APNS_KEEP_DEFAULT,
+		.keys = KEY_POOL_DEFAULT,
 		.notnow_poll_ms = 5000};
 	if (argc < 2)
 		return err_set(err, RC_INVALID, "no verb (" VERB_NAMES ")");
@@ -305,6 +349,8 @@ enum rc options_parse(int argc, char **argv, struct options *options_r, struct e
 		rc = check_required(options_r, err);
 	if (rc == RC_OK)
 		rc = check_clones(options_r, err);
+	if (rc == RC_OK)
+		rc = check_way(options_r, err);
 	if (options_r->away_ms == 0)
 		options_r->away_ms = options_r->interval_ms;
 	return rc == RC_OK ? check_apns(options_r, err) : rc;
@@ -321,6 +367,21 @@ static void print_options(FILE *out, unsigned verb)
 		(void)snprintf(words, sizeof(words), "%s %s", option->name,
 			option->value_name == NULL ? "" : option->value_name);
 		(void)fprintf(out, "      %-22s %s\n", words, option->help);
+	}
+}
+
+static void print_ways(FILE *out)
+{
+	const struct way *way;
+
+	(void)fputs("\n  The ways of --enroll; in WHERE {index}, {udid}, {serial} are the device's:\n",
+		out);
+	for (size_t i = 0; (way = way_at(i)) != NULL; i++) {
+		char words[32];
+
+		(void)snprintf(words, sizeof(words), "%s%s%s", way->name, way->where == NULL ? "" : "=",
+			way->where == NULL ? "" : way->where);
+		(void)fprintf(out, "      %-22s %s\n", words, way->help);
 	}
 }
 
@@ -354,6 +415,7 @@ void options_print_help(FILE *out)
 		(void)fprintf(out, "\n  %s\n", parts[i].help);
 		print_options(out, parts[i].verb);
 	}
+	print_ways(out);
 	print_faults(out);
 	(void)fputs("\n  help\n\nExit status: 0 done, 1 failed, 64 wrong usage.\n", out);
 }

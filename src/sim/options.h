@@ -23,10 +23,17 @@ enum {
 	OPTION_WORDS_MAX = 32,
 };
 
+struct way;
+
 /* Texts are borrowed from argv. */
 struct options {
 	enum verb verb;
 	const char *dir, *url, *ca;
+	const char *enroll;               /* WAY=WHERE, as it was given; NULL: not */
+	const struct way *way;            /* of `run`: how devices get in; never NULL */
+	const char *where;                /* what stands behind its name; "" */
+	const char *user, *password_file; /* of the person who logs in; NULL: none */
+	int64_t keys;
 	int64_t devices;
 	int64_t interval_ms;
 	int64_t notnow_percent, error_percent;

@@ -44,6 +44,12 @@ void profile_fini(struct profile *profile);
 /* Calls `visit` with each certificate that the profile brings. RC_INVALID where one is malformed. */
 enum rc profile_each_cert(const struct profile *profile,
 	enum rc (*visit)(void *ctx, struct slice der, bool is_identity), void *ctx) MUST_USE;
+/* The same for an array of payloads. */
+enum rc payloads_each_cert(const struct plist_node *payloads,
+	enum rc (*visit)(void *ctx, struct slice der, bool is_identity), void *ctx) MUST_USE;
+/* Appends certificate and key of a com.apple.security.pkcs12 payload, as PEM. RC_INVALID: none, or another password. */
+enum rc profile_read_identity(const struct plist_node *payload, struct buf *cert_pem,
+	struct buf *key_pem) MUST_USE;
 
 /* As the server sent them; identifiers are unique. All zero: none. */
 struct profile_set {

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <openssl/cms.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 
 enum { DER_SEQUENCE = 0x30 };
 
@@ -61,6 +62,49 @@ enum rc profile_unwrap(struct slice payload, struct buf *content, struct buf *si
 		rc = unwrap(cms, bio, content, signer_der);
 	BIO_free(bio);
 	CMS_ContentInfo_free(cms);
+	ERR_clear_error();
+	return rc;
+}
+
+static BIO *bio_of(struct slice bytes)
+{
+	return bytes.len > INT_MAX ? NULL : BIO_new_mem_buf(bytes.ptr, (int)bytes.len);
+}
+
+static enum rc decrypt(CMS_ContentInfo *cms, X509 *cert, EVP_PKEY *key, struct buf *content)
+{
+	BIO *out = BIO_new(BIO_s_mem());
+	char *bytes = NULL;
+	enum rc rc = RC_DENIED;
+	long len;
+
+	if (out != NULL && cms != NULL && cert != NULL && key != NULL &&
+		OBJ_obj2nid(CMS_get0_type(cms)) == NID_pkcs7_enveloped &&
+		CMS_decrypt(cms, key, cert, NULL, out, CMS_BINARY) == 1) {
+		len = BIO_get_mem_data(out, &bytes);
+		buf_append(content, slice_of(bytes, len < 0 ? 0 : (size_t)len));
+		rc = buf_status(content, "profile", NULL);
+	}
+	BIO_free(out);
+	return rc;
+}
+
+enum rc profile_decrypt(struct slice envelope, struct slice cert_pem, struct slice key_pem,
+	struct buf *content)
+{
+	const unsigned char *at = envelope.ptr;
+	BIO *cert_bio = bio_of(cert_pem), *key_bio = bio_of(key_pem);
+	X509 *cert = cert_bio == NULL ? NULL : PEM_read_bio_X509(cert_bio, NULL, NULL, NULL);
+	EVP_PKEY *key = key_bio == NULL ? NULL : PEM_read_bio_PrivateKey(key_bio, NULL, NULL, NULL);
+	CMS_ContentInfo *cms =
+		envelope.len > LONG_MAX ? NULL : d2i_CMS_ContentInfo(NULL, &at, (long)envelope.len);
+	enum rc rc = decrypt(cms, cert, key, content);
+
+	CMS_ContentInfo_free(cms);
+	EVP_PKEY_free(key);
+	X509_free(cert);
+	BIO_free(cert_bio);
+	BIO_free(key_bio);
 	ERR_clear_error();
 	return rc;
 }

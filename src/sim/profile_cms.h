@@ -14,5 +14,8 @@
  * hold; RC_INVALID: DER, but no signed message; RC_LIMIT, RC_NO_MEMORY.
  */
 enum rc profile_unwrap(struct slice payload, struct buf *content, struct buf *signer_der) MUST_USE;
+/* Appends what an EnvelopedData to this identity has in it. RC_DENIED: it is not for it, or damaged. */
+enum rc profile_decrypt(struct slice envelope, struct slice cert_pem, struct slice key_pem,
+	struct buf *content) MUST_USE;
 
 #endif

@@ -8,6 +8,7 @@
 #include "apple.h"
 #include "ca.h"
 #include "fleet.h"
+#include "key_pool.h"
 #include "pomona/base/clock.h"
 #include "pomona/base/file.h"
 #include "service.h"
@@ -80,18 +81,22 @@ static const char *what_is_missing(const struct session *session)
 
 static enum rc say_missing(const struct run *run, const struct session *missing)
 {
-	return err_set(run->err, RC_NOT_FOUND, "device %u (%s, %s) %s after %lld s", missing->device.index,
-		missing->device.model->name, device_id(&missing->device), what_is_missing(missing),
-		(long long)elapsed_ms(run) / 1000);
+	return err_set(run->err, RC_NOT_FOUND, "device %u (%s, %s) %s after %lld s%s%s",
+		missing->device.index, missing->device.model->name, device_id(&missing->device),
+		what_is_missing(missing), (long long)elapsed_ms(run) / 1000,
+		missing->fault[0] == '\0' ? "" : ": ", missing->fault);
 }
 
 static void check_once(struct run *run)
 {
 	const struct session *missing = fleet_missing(&run->fleet);
+	const struct session *hopeless = fleet_hopeless(&run->fleet);
 
 	if (missing == NULL)
 		end(run, RC_OK);
-	else if (missing->device.is_unenrolled || elapsed_ms(run) >= RUN_ONCE_BOUND_S * INT64_C(1000))
+	else if (hopeless != NULL)
+		end(run, say_missing(run, hopeless));
+	else if (elapsed_ms(run) >= RUN_ONCE_BOUND_S * INT64_C(1000))
 		end(run, say_missing(run, missing));
 }
 
@@ -129,6 +134,9 @@ static enum rc read_files(struct sim *sim, struct err *err)
 	rc = ca_load(sim->options->dir, &sim->authority, err);
 	if (rc == RC_OK)
 		rc = apple_read_topic(sim->options->dir, sim->topic, err);
+	sim->keys = key_pool_new((size_t)sim->options->keys);
+	if (rc == RC_OK && sim->keys == NULL)
+		rc = err_set(err, RC_NO_MEMORY, "keys");
 	return rc == RC_OK ? RC_OK : err_context(err, "--dir (see pomona-sim ca)");
 }
 
@@ -218,6 +226,7 @@ enum rc run_fleet(const struct options *options, struct err *err)
 	net_timer_free(&run.end_timer);
 	net_loop_free(&run.sim.loop);
 	authority_free(&run.sim.authority);
+	key_pool_free(&run.sim.keys);
 	buf_fini(&run.sim.ca_pem);
 	return rc;
 }

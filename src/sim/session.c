@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pomona/base/clock.h"
+#include "enroller.h"
 #include "pomona/json/json.h"
+#include "session_enroll.h"
 #include "session_life.h"
 #include "signature.h"
 
@@ -15,6 +16,7 @@ enum {
 	RETRY_AFTER_MAX_S = 3600,
 	CALL_TIMEOUT_MS = 60000,
 	CLONE_WAIT_MS = 200,
+	TRUST_BYTES_MAX = 2 * 1024 * 1024,
 };
 
 static const char checkin_type[] = "application/x-apple-aspen-mdm-checkin";
@@ -86,17 +88,34 @@ static void end_visit(struct session *session)
 		net_timer_set(session->timer, session_jittered(session, session->sim->options->interval_ms));
 }
 
+static bool is_signing(const struct session *session)
+{
+	const struct management *management = session->device.management;
+
+	return management == NULL ? session->sim->options->is_signing : management->is_message_signed;
+}
+
+/* It trusts what its profile has brought beside --ca. */
 static enum rc client_make(struct session *session, struct err *err)
 {
-	struct net_client_params params = {.base_url = session->sim->options->url,
-		.ca_pem = buf_slice(&session->sim->ca_pem),
+	const char *url = session->sim->options->url;
+	struct net_client_params params = {.base_url = url == NULL ? "" : url,
 		.timeout_ms = CALL_TIMEOUT_MS,
 		.response_bytes_max = UNSENT_BYTES_MAX};
+	AUTO(buf_fini) struct buf ca_pem;
 
-	if (!session->sim->options->is_signing) {
+	buf_init(&ca_pem, TRUST_BYTES_MAX);
+	buf_append(&ca_pem, buf_slice(&session->sim->ca_pem));
+	if (session->device.management != NULL)
+		buf_append(&ca_pem, buf_slice(&session->device.management->anchors_pem));
+	if (buf_status(&ca_pem, "certificates", err) != RC_OK)
+		return ca_pem.rc;
+	params.ca_pem = buf_slice(&ca_pem);
+	if (!is_signing(session)) {
 		params.cert_pem = buf_slice(&session->device.cert_pem);
 		params.key_pem = buf_slice(&session->device.key_pem);
 	}
+	params.bearer = session->device.bearer[0] == '\0' ? NULL : session->device.bearer;
 	net_client_free(&session->client);
 	return net_client_new(session->sim->loop, &params, &session->client, err);
 }
@@ -108,9 +127,7 @@ static void start_anew(struct session *session, int64_t away_ms)
 	enum rc rc;
 
 	session_give_up_tokens(session);
-	rc = device_renew(&session->device, session->sim->authority, clock_unix_s(clock_system()), &err);
-	session->device.is_in_setup =
-		session->sim->options->is_setting_up && session->device.enrollment_id[0] == 0;
+	rc = session_reset_device(session, &err);
 	if (rc == RC_OK)
 		rc = session_take_tokens(session, &err);
 	if (rc == RC_OK)
@@ -157,6 +174,8 @@ static bool accept_token_update(struct session *session, struct slice body)
 	(void)body;
 	session->channel->is_enrolled = true;
 	session->channel->has_token_news = false;
+	if (!channel_is_user(session->channel))
+		device_forget_former(&session->device);
 	return true;
 }
 
@@ -225,6 +244,8 @@ static bool accept_command(struct session *session, struct slice body)
 	}
 	channel->unsent_status = answer.status;
 	channel->unsent_erases = answer.is_erase;
+	if (answer.is_enrollment)
+		session_hold_result(session, &answer);
 	session->has_other_unsent = true;
 	session->is_changed = session->is_changed || answer.is_change;
 	return true;
@@ -343,6 +364,29 @@ static void refuse_user(struct session *session)
 	next(session);
 }
 
+/* The renewed device is not taken: it goes on as what it was. */
+static void undo_renewal(struct session *session)
+{
+	struct err err = {0};
+
+	session_undo_renewal(session);
+	if (client_make(session, &err) == RC_OK)
+		next(session);
+	else
+		session_say(LOG_LEVEL_ERROR, "device_lost", session, err.text);
+}
+
+/* What was to be said is said again; without another token later on. */
+static void after_login(struct session *session, enum rc rc)
+{
+	struct err err = {0};
+
+	if (rc == RC_OK && client_make(session, &err) == RC_OK)
+		next(session);
+	else
+		come_again_later(session, 0);
+}
+
 static void on_status(struct session *session, const struct net_reply *reply)
 {
 	bool is_accepted = reply->status == 200 && session->step->accept(session, reply->body);
@@ -351,6 +395,11 @@ static void on_status(struct session *session, const struct net_reply *reply)
 	if (is_accepted) {
 		session->is_changed = session->is_changed || (session->step != &poll && session->step != &result);
 		next(session);
+	} else if (device_has_former(&session->device) && reply->status / 100 == 4) {
+		undo_renewal(session);
+	} else if (reply->status == 401 && strncmp(reply->challenge, "Bearer ", 7) == 0 &&
+		session->device.bearer[0] != '\0') {
+		session_log_in(session, reply->challenge, after_login);
 	} else if (reply->status == 401 || is_unrecognized(reply)) {
 		unenroll(session, reply->status);
 	} else if (reply->status == 410 && channel_is_user(session->channel)) {
@@ -385,10 +434,22 @@ static void on_reply(void *ctx, const struct net_reply *reply)
 	}
 }
 
+/* As the enrollment profile has it; NULL: by --url. */
+static const char *url_of(const struct session *session)
+{
+	const struct management *management = session->device.management;
+
+	if (management == NULL)
+		return NULL;
+	return session->step->content_type == checkin_type ? management->check_in_url
+																																																				: management->server_url;
+}
+
 static void send_message(struct session *session)
 {
 	struct net_call call = {.method = "PUT",
 		.path = session->step->path,
+		.url = url_of(session),
 		.content_type = session->step->content_type,
 		.done = on_reply,
 		.ctx = session};
@@ -400,7 +461,7 @@ static void send_message(struct session *session)
 	buf_init(&signature, SIGNATURE_LINE_BYTES_MAX);
 	rc = session->step->make(&session->device, session->channel, &message, &err);
 	call.body = buf_slice(&message);
-	if (rc == RC_OK && session->sim->options->is_signing) {
+	if (rc == RC_OK && is_signing(session)) {
 		rc = signature_write(&session->device, call.body, &signature, &err);
 		call.header = rc == RC_OK ? buf_cstr(&signature) : NULL;
 	}
@@ -418,13 +479,28 @@ static void send_message(struct session *session)
 	}
 }
 
-static void next(struct session *session)
+static void after_enrolling(struct session *session, enum rc rc)
 {
-	if (choose_step(session)) {
-		send_message(session);
+	struct err err = {0};
+
+	if (rc == RC_OK && client_make(session, &err) != RC_OK) {
+		session_say(LOG_LEVEL_ERROR, "device_lost", session, err.text);
 		return;
 	}
-	end_visit(session);
+	if (session->device.cert_pem.len > 0)
+		next(session);
+	else
+		come_again_later(session, 0);
+}
+
+static void next(struct session *session)
+{
+	if (session_must_enroll(session))
+		session_enroll(session, after_enrolling);
+	else if (choose_step(session))
+		send_message(session);
+	else
+		end_visit(session);
 }
 
 static void visit(void *ctx)
@@ -464,6 +540,7 @@ enum rc session_start(struct session *session, struct sim *sim, int64_t delay_ms
 	enum rc rc;
 
 	session->sim = sim;
+	buf_init(&session->held, UNSENT_BYTES_MAX);
 	rc = client_make(session, err);
 	if (rc == RC_OK && net_timer_new(sim->loop, visit, session, &session->timer) != RC_OK)
 		rc = err_set(err, RC_NO_MEMORY, "device");
@@ -489,6 +566,8 @@ bool session_is_enrolled(const struct session *session)
 
 void session_stop(struct session *session)
 {
+	enroller_free(&session->enroller);
+	buf_fini(&session->held);
 	net_client_free(&session->client);
 	net_timer_free(&session->timer);
 	net_timer_free(&session->login);

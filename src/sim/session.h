@@ -18,13 +18,17 @@ struct sim {
 	const struct options *options;
 	struct net_loop *loop;
 	struct authority *authority;
-	struct buf ca_pem; /* who signs the server's certificate */
-	char topic[APNS_TOPIC_BYTES_MAX + 1];
-	struct wake *wake; /* NULL: devices come by themselves, from time to time */
+	struct buf ca_pem;                    /* who signs the server's certificate */
+	char topic[APNS_TOPIC_BYTES_MAX + 1]; /* of the simulated Apple's push certificate */
+	struct key_pool *keys;                /* for identities that others certify */
+	struct wake *wake;                    /* NULL: devices come by themselves, from time to time */
 	struct report report;
 };
 
 struct step;
+struct enroller;
+
+enum { SESSION_FAULT_BYTES = 256 };
 
 struct session {
 	struct sim *sim;
@@ -34,10 +38,16 @@ struct session {
 	struct net_timer *login; /* when users who have left come back */
 	bool is_login_set;
 	const struct session *original; /* a clone's: who enrolls first; borrowed */
-	const struct step *step;        /* the message under way */
-	struct channel *channel;        /* on which it goes */
-	bool is_polled[CHANNELS_MAX];   /* in this visit the server had nothing more */
-	bool is_calling;                /* a message is under way */
+	void (*after_enrolling)(struct session *session, enum rc rc);
+	struct enroller *enroller; /* it gets an identity just now; NULL: not */
+	bool is_logging_in;        /* of the account by which it is enrolled */
+	struct buf held;           /* the result of the command that renews it, until that is done */
+	enum answer_status held_status;
+	char fault[SESSION_FAULT_BYTES]; /* why it could not enroll, the last time; "": it could */
+	const struct step *step;         /* the message under way */
+	struct channel *channel;         /* on which it goes */
+	bool is_polled[CHANNELS_MAX];    /* in this visit the server had nothing more */
+	bool is_calling;                 /* a message is under way */
 	/* Only where devices are woken: */
 	bool is_woken[CHANNELS_MAX];   /* it is to poll */
 	bool is_resting[CHANNELS_MAX]; /* the last status that it sent was NotNow */

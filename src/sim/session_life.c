@@ -47,10 +47,12 @@ enum rc session_take_tokens(struct session *session, struct err *err)
 {
 	struct device *device = &session->device;
 
+	if (device->topic[0] == '\0') /* its enrollment profile will tell */
+		return RC_OK;
 	for (unsigned i = 0; i < device->channel_count && session->sim->wake != NULL; i++) {
 		const struct slice token = slice_of(device->channels[i].push_token, PUSH_TOKEN_BYTES);
 		const struct wake_channel channel = {.token = token,
-			.topic = session->sim->topic,
+			.topic = device->topic,
 			.magic = device->channels[i].push_magic,
 			.who = session,
 			.channel = i};

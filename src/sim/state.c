@@ -49,6 +49,20 @@ static void put_channel(struct json_value *object, const struct channel *channel
 	put_profiles(object, &channel->profiles);
 }
 
+static void put_management(struct json_value *object, const struct management *management)
+{
+	json_set_str(object, "server_url", management->server_url);
+	json_set_str(object, "check_in_url", management->check_in_url);
+	json_set_str(object, "topic", management->topic);
+	json_set_str(object, "identifier", management->identifier);
+	json_set_int(object, "rights", management->rights);
+	json_set_bool(object, "sign_message", management->is_message_signed);
+	json_set_bool(object, "check_out", management->is_check_out_wanted);
+	json_set_bool(object, "byod", management->is_byod);
+	json_set_slice(object, "anchors", buf_slice(&management->anchors_pem));
+	put_encoded(object, "payload", buf_slice(&management->payload));
+}
+
 enum rc device_save(const char *path, const struct device *device, struct err *err)
 {
 	AUTO(json_free) struct json_value *root = json_new_object();
@@ -64,6 +78,9 @@ enum rc device_save(const char *path, const struct device *device, struct err *e
 	json_set_str(root, "udid", device->udid);
 	json_set_str(root, "enrollment_id", device->enrollment_id);
 	json_set_str(root, "name", device->name);
+	json_set_str(root, "bearer", device->bearer);
+	json_set_str(root, "os_version", device->os_version);
+	json_set_str(root, "build_version", device->build_version);
 	json_set_bool(root, "shared", device->is_shared);
 	json_set_bool(root, "bootstrap_token", device->has_bootstrap_token);
 	json_set_bool(root, "unenrolled", device->is_unenrolled);
@@ -73,6 +90,8 @@ enum rc device_save(const char *path, const struct device *device, struct err *e
 	put_encoded(root, "life", slice_of(&device->life, sizeof(device->life)));
 	json_set_slice(root, "certificate", buf_slice(&device->cert_pem));
 	json_set_slice(root, "key", buf_slice(&device->key_pem));
+	if (device->management != NULL)
+		put_management(json_set_object(root, "management"), device->management);
 	channels = json_set_array(root, "channels");
 	for (unsigned i = 0; i < device->channel_count; i++)
 		put_channel(json_append_object(channels), &device->channels[i]);
@@ -229,6 +248,61 @@ static enum rc take_channel(const struct json_value *object, struct channel *cha
 	return rc;
 }
 
+static enum rc fill_management(const struct json_value *object, struct management *management,
+	struct err *err)
+{
+	const struct text_field texts[] = {
+		{"server_url", management->server_url, sizeof(management->server_url)},
+		{"check_in_url", management->check_in_url, sizeof(management->check_in_url)},
+		{"topic", management->topic, sizeof(management->topic)},
+		{"identifier", management->identifier, sizeof(management->identifier)},
+	};
+	const struct bool_field bools[] = {
+		{"sign_message", &management->is_message_signed},
+		{"check_out", &management->is_check_out_wanted},
+		{"byod", &management->is_byod},
+	};
+	enum rc rc = RC_OK;
+
+	for (size_t i = 0; i < COUNT_OF(texts) && rc == RC_OK; i++)
+		rc = take_text(object, texts[i].key, texts[i].to, texts[i].size, err);
+	for (size_t i = 0; i < COUNT_OF(bools) && rc == RC_OK; i++)
+		rc = take_bool(object, bools[i].key, bools[i].to, err);
+	management->rights = json_integer(json_get(object, "rights"));
+	buf_append(&management->anchors_pem, json_string(json_get(object, "anchors")));
+	if (rc == RC_OK)
+		rc = take_bytes(object, "payload", &management->payload, err);
+	return rc == RC_OK ? buf_status(&management->anchors_pem, "anchors", err) : rc;
+}
+
+static enum rc take_management(const struct json_value *object, struct device *device,
+	struct err *err)
+{
+	enum rc rc;
+
+	if (object == NULL)
+		return RC_OK;
+	device->management = management_new_empty();
+	if (device->management == NULL)
+		return err_set(err, RC_NO_MEMORY, "management");
+	rc = fill_management(object, device->management, err);
+	if (rc != RC_OK)
+		return err_context(err, "management");
+	memcpy(device->topic, device->management->topic, sizeof(device->topic));
+	return RC_OK;
+}
+
+/* Only a device that has still to enroll has none. */
+static enum rc take_identity(const struct json_value *root, struct device *device, struct err *err)
+{
+	buf_append(&device->cert_pem, json_string(json_get(root, "certificate")));
+	buf_append(&device->key_pem, json_string(json_get(root, "key")));
+	if ((device->cert_pem.len == 0) != (device->key_pem.len == 0) ||
+		(device->cert_pem.len == 0 && device->channels[0].is_authenticated))
+		return err_set(err, RC_CORRUPT, "certificate, key: missing");
+	return take_management(json_get(root, "management"), device, err);
+}
+
 static enum rc take_device(const struct json_value *root, struct device *device, struct err *err)
 {
 	const struct text_field texts[] = {
@@ -257,6 +331,12 @@ static enum rc take_device(const struct json_value *root, struct device *device,
 		rc = take_text(root, texts[i].key, texts[i].to, texts[i].size, err);
 	for (size_t i = 0; i < COUNT_OF(bools) && rc == RC_OK; i++)
 		rc = take_bool(root, bools[i].key, bools[i].to, err);
+	if (rc == RC_OK && json_get(root, "bearer") != NULL)
+		rc = take_text(root, "bearer", device->bearer, sizeof(device->bearer), err);
+	if (rc == RC_OK && json_get(root, "os_version") != NULL)
+		rc = take_text(root, "os_version", device->os_version, sizeof(device->os_version), err);
+	if (rc == RC_OK && json_get(root, "build_version") != NULL)
+		rc = take_text(root, "build_version", device->build_version, sizeof(device->build_version), err);
 	if (rc == RC_OK)
 		rc = take_newer_bool(root, "in_setup", &device->is_in_setup, err);
 	if (rc == RC_OK)
@@ -267,11 +347,7 @@ static enum rc take_device(const struct json_value *root, struct device *device,
 		rc = take_chance(root, "life", &device->life, err);
 	for (unsigned i = 0; i < device->channel_count && rc == RC_OK; i++)
 		rc = take_channel(json_at(channels, i), &device->channels[i], err);
-	buf_append(&device->cert_pem, json_string(json_get(root, "certificate")));
-	buf_append(&device->key_pem, json_string(json_get(root, "key")));
-	if (rc == RC_OK && (device->cert_pem.len == 0 || device->key_pem.len == 0))
-		rc = err_set(err, RC_CORRUPT, "certificate, key: missing");
-	return rc;
+	return rc == RC_OK ? take_identity(root, device, err) : rc;
 }
 
 enum rc device_load(const char *path, struct device *device, struct err *err)

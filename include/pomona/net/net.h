@@ -80,12 +80,14 @@ struct net_reply {
 	struct slice body;        /* borrowed for the call of `done` */
 	const char *content_type; /* "" where there was none */
 	const char *location;     /* "" */
+	const char *challenge;    /* of the first WWW-Authenticate; "" */
 	int64_t retry_after_s;    /* -1 where there was none */
 };
 
 struct net_call {
 	const char *method;
 	const char *path;         /* with its query, encoded; behind base_url */
+	const char *url;          /* instead of base_url and path; NULL: these */
 	const char *content_type; /* NULL: none */
 	const char *header;       /* one more, "Name: value"; copied; NULL: none */
 	struct slice body;        /* copied */

@@ -335,11 +335,138 @@ static void a_file_that_is_not_there_is_not_found(void **state)
 
 #define SCRATCH_TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 
+static struct management *make_management(const char *url)
+{
+	struct management *management = management_new_empty();
+
+	assert_non_null(management);
+	(void)snprintf(management->server_url, sizeof(management->server_url), "%s", url);
+	(void)snprintf(management->check_in_url, sizeof(management->check_in_url), "%s/in", url);
+	(void)snprintf(management->topic, sizeof(management->topic), "com.apple.mgmt.%s", url);
+	(void)snprintf(management->identifier, sizeof(management->identifier), "id");
+	management->rights = 3;
+	management->is_message_signed = true;
+	buf_append_str(&management->payload, "a profile\x01");
+	buf_append_str(&management->anchors_pem, "anchors");
+	return management;
+}
+
+static void take(struct device *device, const char *name, bool is_renewal)
+{
+	const struct device_identity identity = {.cert_pem = slice_of_str(name),
+		.key_pem = slice_of_str(name),
+		.management = make_management(name)};
+
+	assert_int_equal(device_take_identity(device, &identity, is_renewal, NULL), RC_OK);
+}
+
+static void a_renewed_device_checks_in_anew_and_can_go_back_until_it_has_spoken(void **state)
+{
+	struct device device;
+
+	(void)state;
+	device_init(&device, 1, 1); /* a Mac with a user */
+	take(&device, "old", false);
+	assert_false(device_has_former(&device));
+	for (unsigned i = 0; i < device.channel_count; i++)
+		device.channels[i].is_authenticated = device.channels[i].is_enrolled = true;
+	for (int is_good = 0; is_good < 2; is_good++) {
+		take(&device, "new", true);
+		assert_true(device_has_former(&device));
+		assert_true(slice_is_str(buf_slice(&device.cert_pem), "new"));
+		assert_string_equal(device.topic, "com.apple.mgmt.new");
+		assert_false(device.channels[0].is_authenticated);
+		assert_true(device.channels[1].is_authenticated);
+		for (unsigned i = 0; i < device.channel_count; i++)
+			assert_true(device.channels[i].is_enrolled && device.channels[i].has_token_news);
+		if (is_good)
+			device_forget_former(&device);
+		else
+			device_restore_former(&device);
+		assert_false(device_has_former(&device));
+		assert_true(slice_is_str(buf_slice(&device.key_pem), is_good ? "new" : "old"));
+		assert_string_equal(device.management->server_url, is_good ? "new" : "old");
+		assert_int_equal(device.channels[0].is_authenticated, !is_good);
+		assert_int_equal(device.channels[1].has_token_news, is_good);
+	}
+	device_reset(&device);
+	assert_null(device.management);
+	assert_int_equal(device.cert_pem.len, 0);
+	device_fini(&device);
+}
+
+static void a_person_s_own_device_has_an_enrollment_id_and_one_channel(void **state)
+{
+	struct device_identity identity = {.cert_pem = SLICE_LITERAL("c"), .key_pem = SLICE_LITERAL("k")};
+	struct device device;
+
+	(void)state;
+	device_init(&device, 1, 1);
+	identity.management = make_management("x");
+	identity.management->is_byod = true;
+	assert_int_equal(device_take_identity(&device, &identity, false, NULL), RC_OK);
+	assert_int_equal(strlen(device_id(&device)), CHANCE_UUID_BYTES - 1);
+	assert_string_equal(device_id(&device), device.enrollment_id);
+	assert_int_equal(device.channel_count, 1);
+	device_fini(&device);
+}
+
+static void what_a_profile_has_brought_is_loaded_as_it_was_saved(void **state)
+{
+	const struct scratch *scratch = *state;
+	struct device saved, loaded;
+
+	device_init(&saved, 2, 3);
+	take(&saved, "url", false);
+	(void)snprintf(saved.os_version, sizeof(saved.os_version), "99.1");
+	(void)snprintf(saved.bearer, sizeof(saved.bearer), "token");
+	assert_int_equal(device_save(scratch->path, &saved, NULL), RC_OK);
+	device_init(&loaded, 2, 4);
+	assert_int_equal(device_load(scratch->path, &loaded, NULL), RC_OK);
+	assert_string_equal(loaded.os_version, "99.1");
+	assert_string_equal(loaded.bearer, "token");
+	assert_string_equal(loaded.topic, "com.apple.mgmt.url");
+	assert_non_null(loaded.management);
+	assert_string_equal(loaded.management->server_url, "url");
+	assert_string_equal(loaded.management->check_in_url, "url/in");
+	assert_string_equal(loaded.management->identifier, "id");
+	assert_int_equal(loaded.management->rights, 3);
+	assert_true(loaded.management->is_message_signed && !loaded.management->is_check_out_wanted);
+	assert_true(slice_is_str(buf_slice(&loaded.management->payload), "a profile\x01"));
+	assert_true(slice_is_str(buf_slice(&loaded.management->anchors_pem), "anchors"));
+	device_fini(&saved);
+	device_fini(&loaded);
+}
+
+static void a_device_that_has_still_to_enroll_is_kept_without_an_identity(void **state)
+{
+	const struct scratch *scratch = *state;
+	struct device saved, loaded;
+	struct err err = {0};
+
+	for (int is_authenticated = 0; is_authenticated < 2; is_authenticated++) {
+		device_init(&saved, 2, 3);
+		saved.channels[0].is_authenticated = is_authenticated;
+		assert_int_equal(device_save(scratch->path, &saved, NULL), RC_OK);
+		device_init(&loaded, 2, 4);
+		assert_int_equal(device_load(scratch->path, &loaded, &err),
+			is_authenticated ? RC_CORRUPT : RC_OK);
+		device_fini(&saved);
+		device_fini(&loaded);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_same_seed_gives_the_same_fleet_and_another_gives_another),
 		cmocka_unit_test(no_two_devices_of_a_fleet_are_the_same),
+		cmocka_unit_test(a_renewed_device_checks_in_anew_and_can_go_back_until_it_has_spoken),
+		cmocka_unit_test(a_person_s_own_device_has_an_enrollment_id_and_one_channel),
+		cmocka_unit_test_setup_teardown(what_a_profile_has_brought_is_loaded_as_it_was_saved,
+			scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(a_device_that_has_still_to_enroll_is_kept_without_an_identity,
+			scratch_setup, scratch_teardown),
 		cmocka_unit_test(each_model_has_udids_of_its_own_form),
 		cmocka_unit_test(renewing_leaves_the_hardware_and_nothing_of_the_enrollment),
 		cmocka_unit_test(a_clone_has_the_identity_of_another_until_it_is_renewed),

@@ -197,6 +197,10 @@ static void a_limit_is_allowed_and_one_past_it_is_not(void **state)
 		const char *option, *value;
 		bool is_fine;
 	} cases[] = {
+		{"--keys", "1", true},
+		{"--keys", "0", false},
+		{"--keys", "10000", true},
+		{"--keys", "10001", false},
 		{"--devices", "1", true},
 		{"--devices", "0", false},
 		{"--devices", "1000000", true},
@@ -305,11 +309,50 @@ static void wrong_words_are_named(void **state)
 	}
 }
 
+static void each_way_of_enrolling_has_what_it_needs_and_no_more(void **state)
+{
+	static const struct {
+		const char *words[8];
+		const char *says; /* NULL: fine */
+	} cases[] = {
+		{{"--enroll", "direct", "--url", "https://h"}, NULL},
+		{{"--enroll", "scep=f", "--url", "https://h"}, NULL},
+		{{"--enroll=scep=f"}, "--url URL: required"},
+		{{"--enroll", "profile=f"}, NULL},
+		{{"--enroll", "profile=f", "--clones", "1"}, "--clones: not with --enroll profile"},
+		{{"--enroll", "profile"}, "--enroll profile: needs =FILE"},
+		{{"--enroll", "profile="}, "--enroll profile: needs =FILE"},
+		{{"--enroll", "direct=x", "--url", "https://h"}, "takes nothing"},
+		{{"--enroll", "nonsense=x"}, "--enroll nonsense: no such way"},
+		{{"--enroll", "ade=https://h", "--user", "u"}, "--user: needs --password-file"},
+		{{"--enroll", "ade=https://h", "--user", "u", "--password-file", "p"}, NULL},
+		{{"--enroll", "byod=a@b", "--password-file", "p", "--url", "https://h"}, NULL},
+		{{"--user", "u"}, "--user: needs"},
+		{{NULL}, "--url URL: required"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		const char *words[16] = {"run", "--dir", "d", "--ca", "f"};
+		struct options options;
+		struct err err = {0};
+		enum rc rc;
+
+		memcpy(&words[5], cases[i].words, sizeof(cases[i].words));
+		rc = parse(words, &options, &err);
+		if (cases[i].says == NULL ? rc != RC_OK : strstr(err.text, cases[i].says) == NULL)
+			fail_msg("%zu: %s", i, err.text);
+		if (rc == RC_OK)
+			assert_non_null(options.way);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_run_with_the_required_options_has_the_defaults_that_help_tells),
 		cmocka_unit_test(what_happens_to_devices_by_itself_has_options),
+		cmocka_unit_test(each_way_of_enrolling_has_what_it_needs_and_no_more),
 		cmocka_unit_test(each_option_goes_to_its_place_behind_a_space_or_an_equals_sign),
 		cmocka_unit_test(apns_alone_has_defaults_and_options_of_its_own),
 		cmocka_unit_test(devices_may_have_their_apns_with_them),

@@ -3,8 +3,11 @@
 #include <stdio.h>
 
 #include "pomona/base/log.h"
+#include "pomona/base/codec.h"
 
 #include "private.h"
+
+enum { SECONDS_A_DAY = 86400 };
 
 static void free_json(void *object)
 {
@@ -36,6 +39,24 @@ enum rc api_call_invalid(struct call *call, struct err *err, const char *field, 
 	va_end(args);
 	call->field = field;
 	return err_set(err, RC_INVALID, "%s: %s", field, text);
+}
+
+enum rc api_call_read_end(struct call *call, const struct api_validity *validity, struct slice text,
+	int64_t *expires_at_r, struct err *err)
+{
+	const int64_t now = clock_unix_s(call->api->clock);
+
+	*expires_at_r = validity->default_s == 0 ? 0 : now + validity->default_s;
+	if (text.ptr == NULL)
+		return RC_OK;
+	if (time_parse(text, expires_at_r, NULL) != RC_OK)
+		return api_call_invalid(call, err, "expires_at", "must be a time such as 2027-01-31T12:00:00Z");
+	if (*expires_at_r <= now)
+		return api_call_invalid(call, err, "expires_at", "has passed already");
+	if (validity->days_max != 0 && *expires_at_r > now + validity->days_max * SECONDS_A_DAY)
+		return api_call_invalid(call, err, "expires_at", "must be within %lld days",
+			(long long)validity->days_max);
+	return RC_OK;
 }
 
 enum rc api_call_conflict(struct err *err, const char *format, ...)

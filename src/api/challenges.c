@@ -10,11 +10,9 @@
 
 /* Challenges for SCEP: one device each, one use each. */
 
-enum {
-	VALID_S_DEFAULT = 86400,
-	VALID_S_MAX = 90 * 86400,
-	DETAIL_BYTES = 64,
-};
+enum { DETAIL_BYTES = 64 };
+
+const struct api_validity api_challenge_validity = {.default_s = 86400, .days_max = 90};
 
 struct minting {
 	struct job job;
@@ -27,23 +25,6 @@ struct minting {
 static struct minting *minting_of(struct job *job)
 {
 	return (struct minting *)job;
-}
-
-enum rc api_challenge_read_end(struct call *call, struct slice text, int64_t *expires_at_r,
-	struct err *err)
-{
-	const int64_t now = clock_unix_s(call->api->clock);
-
-	*expires_at_r = now + VALID_S_DEFAULT;
-	if (text.ptr == NULL)
-		return RC_OK;
-	if (time_parse(text, expires_at_r, NULL) != RC_OK)
-		return api_call_invalid(call, err, "expires_at", "must be a time such as 2027-01-31T12:00:00Z");
-	if (*expires_at_r <= now)
-		return api_call_invalid(call, err, "expires_at", "has passed already");
-	if (*expires_at_r > now + VALID_S_MAX)
-		return api_call_invalid(call, err, "expires_at", "must be within 90 days");
-	return RC_OK;
 }
 
 static enum rc prepare(struct job *job, struct err *err)
@@ -69,7 +50,8 @@ static enum rc prepare(struct job *job, struct err *err)
 	if (rc == RC_OK)
 		rc = json_read_fields(body, table, COUNT_OF(table), minting, err);
 	if (rc == RC_OK)
-		rc = api_challenge_read_end(&job->call, minting->ends, &minting->expires_at, err);
+		rc =
+			api_call_read_end(&job->call, &api_challenge_validity, minting->ends, &minting->expires_at, err);
 	if (rc == RC_OK)
 		enroll_secret_make(minting->challenge);
 	return rc;

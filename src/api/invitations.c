@@ -11,12 +11,12 @@
 /* Links that get devices in: minted, listed, revoked. */
 
 enum {
-	VALID_S_DEFAULT = 7 * 86400,
-	VALID_S_MAX = 366 * 86400,
 	DETAIL_BYTES = 128,
 	LINK_BYTES = API_URL_BYTES + (int)sizeof("/enroll/") + ENROLL_SECRET_BYTES,
 	ID_TEXT_BYTES = 24,
 };
+
+static const struct api_validity validity = {.default_s = 7 * 86400, .days_max = 366};
 
 struct fields {
 	struct slice note, user_name, ends;
@@ -34,23 +34,6 @@ struct minting {
 static struct minting *minting_of(struct job *job)
 {
 	return (struct minting *)job;
-}
-
-static enum rc read_end(struct call *call, struct slice text, int64_t *expires_at_r,
-	struct err *err)
-{
-	const int64_t now = clock_unix_s(call->api->clock);
-
-	*expires_at_r = now + VALID_S_DEFAULT;
-	if (text.ptr == NULL)
-		return RC_OK;
-	if (time_parse(text, expires_at_r, NULL) != RC_OK)
-		return api_call_invalid(call, err, "expires_at", "must be a time such as 2027-01-31T12:00:00Z");
-	if (*expires_at_r <= now)
-		return api_call_invalid(call, err, "expires_at", "has passed already");
-	if (*expires_at_r > now + VALID_S_MAX)
-		return api_call_invalid(call, err, "expires_at", "must be within a year");
-	return RC_OK;
 }
 
 static enum rc prepare(struct job *job, struct err *err)
@@ -85,7 +68,7 @@ static enum rc prepare(struct job *job, struct err *err)
 	if (rc == RC_OK)
 		rc = json_read_fields(body, table, COUNT_OF(table), &minting->fields, err);
 	if (rc == RC_OK)
-		rc = read_end(&job->call, minting->fields.ends, &minting->expires_at, err);
+		rc = api_call_read_end(&job->call, &validity, minting->fields.ends, &minting->expires_at, err);
 	if (rc != RC_OK)
 		return rc;
 	if (minting->fields.user_name.len > 0)

@@ -125,6 +125,15 @@ void api_call_init(struct call *call, struct api *api, struct http_request *requ
 /* err_set(RC_INVALID) about one field of the request. */
 enum rc api_call_invalid(struct call *call, struct err *err, const char *field, const char *format,
 	...) PRINTF_LIKE(4, 5);
+/* The field "expires_at": a time to come, within so many days from now where days_max is not 0. */
+struct api_validity {
+	int64_t default_s; /* without the field, so long from now; 0: *expires_at_r is 0, for never */
+	int64_t days_max;
+};
+enum rc api_call_read_end(struct call *call, const struct api_validity *validity, struct slice text,
+	int64_t *expires_at_r, struct err *err) MUST_USE;
+/* Of challenges, and of the profiles that have one. */
+extern const struct api_validity api_challenge_validity;
 /* err_set(RC_EXISTS): the request is sound, but not now or not here. 409. */
 enum rc api_call_conflict(struct err *err, const char *format, ...) PRINTF_LIKE(2, 3);
 enum rc api_call_no_memory(struct err *err);
@@ -259,9 +268,6 @@ enum rc api_filter_read(struct call *call, const struct filter_words *words,
 	struct enrollment_filter *filter, struct err *err) MUST_USE;
 
 enum { API_URL_BYTES = PROFILE_URL_BYTES_MAX + 1 };
-/* The field "expires_at"; without it a day from now. */
-enum rc api_challenge_read_end(struct call *call, struct slice text, int64_t *expires_at_r,
-	struct err *err) MUST_USE;
 
 /* A key and its certificate as PKCS#12, for one profile. */
 struct api_profile_key {

@@ -116,7 +116,8 @@ static enum rc read_rest(struct handing *handing, struct err *err)
 	if (rc == RC_OK)
 		rc = check_kind(handing, err);
 	if (rc == RC_OK)
-		rc = api_challenge_read_end(call, handing->fields.ends, &handing->expires_at, err);
+		rc = api_call_read_end(call, &api_challenge_validity, handing->fields.ends, &handing->expires_at,
+			err);
 	if (rc == RC_OK && handing->fields.encrypt_to.ptr != NULL)
 		rc = read_reader(handing, err);
 	if (rc == RC_OK && handing->fields.pkcs12 != NULL)

@@ -69,18 +69,7 @@ static enum rc read_role(struct call *call, struct slice text, enum api_role *ro
 	return RC_OK;
 }
 
-static enum rc read_expiry(struct call *call, struct slice text, int64_t *expires_at_r,
-	struct err *err)
-{
-	*expires_at_r = 0;
-	if (text.ptr == NULL)
-		return RC_OK;
-	if (time_parse(text, expires_at_r, NULL) != RC_OK)
-		return api_call_invalid(call, err, "expires_at", "must be a time such as 2027-01-31T12:00:00Z");
-	if (*expires_at_r <= clock_unix_s(call->api->clock))
-		return api_call_invalid(call, err, "expires_at", "has passed already");
-	return RC_OK;
-}
+static const struct api_validity for_ever = {.default_s = 0};
 
 struct fields {
 	struct slice name, role, expires_at;
@@ -122,7 +111,7 @@ static enum rc prepare(struct job *job, struct err *err)
 	if (rc == RC_OK)
 		rc = read_role(&job->call, fields.role, &row->role, err);
 	if (rc == RC_OK)
-		rc = read_expiry(&job->call, fields.expires_at, &row->expires_at, err);
+		rc = api_call_read_end(&job->call, &for_ever, fields.expires_at, &row->expires_at, err);
 	if (rc != RC_OK)
 		return rc;
 	row->created_by = job->call.who;

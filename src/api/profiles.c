@@ -172,10 +172,19 @@ static enum rc prepare(struct job *job, struct err *err)
 	return rc;
 }
 
+/* Its identity is by SCEP, and it is sealed to nobody: who the device is, is not known yet. */
 static enum rc prepare_ota(struct job *job, struct err *err)
 {
-	handing_of(job)->is_ota = true;
-	return prepare(job, err);
+	struct handing *handing = handing_of(job);
+	const struct fields *fields = &handing->fields;
+	enum rc rc;
+
+	handing->is_ota = true;
+	rc = prepare(job, err);
+	if (rc == RC_OK && (fields->identity.ptr != NULL || fields->encrypt_to.ptr != NULL))
+		rc = api_call_invalid(&job->call, err, fields->identity.ptr != NULL ? "identity" : "encrypt_to",
+			"is not for an enrollment over the air");
+	return rc;
 }
 
 /* Who asks for the identity: the device, where it is known and its id is short enough for a certificate. */

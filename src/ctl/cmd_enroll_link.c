@@ -135,6 +135,9 @@ int cmd_enroll_link(struct ctl *ctl, const struct args *args)
 
 	if (qr != NULL && !is_qr_path(qr))
 		return ctl_usage(ctl, "--qr wants a name that ends in .svg or .png, or - for the terminal");
+	if (qr != NULL && ctl->is_json && strcmp(qr, "-") == 0)
+		return ctl_usage(ctl,
+			"--qr - and --json both write to standard output: name a file for the code");
 	body = json_new_object();
 	status = make_body(ctl, args, body);
 	if (status != 0) {

@@ -46,11 +46,14 @@ bool account_is_any_offered(struct enroll *enroll)
 void account_log_refused(struct enroll *enroll, struct http_request *request,
 	enum account_refusal refusal, const char *who, const char *text)
 {
+	char client[HTTP_ADDRESS_BYTES];
+
 	if (!log_limit_take(enroll->account_lines, refusal, clock_monotonic_us(enroll->clock)))
 		return;
+	(void)http_request_client(request, client);
 	log_warning("account_refused", LOG_STR("request", http_request_id(request)),
 		LOG_STR("reason", account_refusal_name(refusal)), LOG_STR("user", who), LOG_STR("text", text),
-		LOG_STR("peer", http_request_peer(request)));
+		LOG_STR("peer", client));
 }
 
 bool account_is_private(struct http_request *request)
@@ -201,10 +204,12 @@ _Static_assert(offsetof(struct handing, job) == 0, "a job is its profile");
 static void give(struct handing *handing)
 {
 	const struct machine_info *info = &handing->info;
+	char client[HTTP_ADDRESS_BYTES];
 
+	(void)http_request_client(handing->http, client);
 	log_info("account_profile_given", LOG_STR("request", http_request_id(handing->http)),
 		LOG_STR("user", handing->account.user_name), LOG_STR("mode", modes[handing->ask.mode].version),
-		LOG_SLICE("product", info->product), LOG_STR("peer", http_request_peer(handing->http)));
+		LOG_SLICE("product", info->product), LOG_STR("peer", client));
 	http_reply_header(handing->http, "Cache-Control", "no-store");
 	http_reply(handing->http, 200, PROFILE_TYPE, &handing->profile);
 }
@@ -283,8 +288,12 @@ static bool read_machine(struct handing *handing)
 	}
 	rc = machine_info_read(device_cms_content(cms), http_request_arena(handing->http), &handing->info,
 		&err);
-	if (rc == RC_OK && handing->ask.mode == ACCOUNT_ADDE)
+	/* Its identity is for that device alone: without one it could be for any. */
+	if (rc == RC_OK && handing->ask.mode == ACCOUNT_ADDE) {
 		handing->ask.device_id = handing->info.udid;
+		if (handing->info.udid.len == 0)
+			rc = err_set(&err, RC_INVALID, "machine information: UDID: is missing");
+	}
 	if (rc == RC_OK)
 		return true;
 	account_log_refused(handing->enroll, handing->http, ACCOUNT_REFUSED_MESSAGE,

@@ -7,7 +7,6 @@
 
 static const char *const names[ACCOUNT_REFUSAL_COUNT] = {
 	[ACCOUNT_NOT_REFUSED] = "none",
-	[ACCOUNT_REFUSED_NO_TOKEN] = "no_token",
 	[ACCOUNT_REFUSED_UNKNOWN] = "unknown_token",
 	[ACCOUNT_REFUSED_EXPIRED] = "expired_token",
 	[ACCOUNT_REFUSED_USED] = "used_token",

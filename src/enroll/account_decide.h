@@ -25,7 +25,6 @@ bool account_is_user_of(struct slice user, struct slice managed_id);
 
 enum account_refusal {
 	ACCOUNT_NOT_REFUSED,
-	ACCOUNT_REFUSED_NO_TOKEN,
 	ACCOUNT_REFUSED_UNKNOWN, /* never given, replaced, or ended by an administrator */
 	ACCOUNT_REFUSED_EXPIRED,
 	ACCOUNT_REFUSED_USED, /* a device has enrolled with it, or it is for the other way of enrolling */

@@ -17,7 +17,7 @@
 #define TITLE "Sign in"
 #define FIELD_ID "user-identifier"
 
-enum { PASSWORD_BYTES_MAX = 1024, LOCATION_BYTES = sizeof(ACCOUNT_RESULT_URL) + TOKEN_TEXT_BYTES };
+enum { RETRY_AFTER_BYTES = 12, LOCATION_BYTES = sizeof(ACCOUNT_RESULT_URL) + TOKEN_TEXT_BYTES };
 
 /* One login on its way; lives in the arena of its request. */
 struct login {
@@ -28,10 +28,12 @@ struct login {
 	struct http_request *http;
 	char managed_id[ACCOUNT_MANAGED_BYTES_MAX + 1]; /* as which the device enrolls */
 	char user[ACCOUNT_MANAGED_BYTES_MAX + 1];       /* as it was typed */
-	char password[PASSWORD_BYTES_MAX + 1];
+	char password[PASSWORD_TEXT_BYTES_MAX + 1];
 	char token[TOKEN_TEXT_BYTES];
 	uint8_t token_sha256[SHA256_BYTES];
 	char address[HTTP_ADDRESS_BYTES];
+	bool is_id_typed;    /* the device named no account */
+	const char *verdict; /* on the password, for the log; NULL: none */
 	int64_t valid_s;
 };
 
@@ -45,13 +47,15 @@ static void login_wipe(void *object)
 
 /* --- the page */
 
-static void write_form(struct buf *page, const char *managed_id)
+/* `managed_id`: of the device, and not to be changed here; "": it named none, and `user` is what was typed. */
+static void write_form(struct buf *page, const char *managed_id, const char *user_name)
 {
 	const bool has_id = managed_id[0] != '\0';
+	const char *shown = has_id ? managed_id : user_name;
 	const struct page_field user = {
 		.name = "user",
 		.label = "Account",
-		.value = has_id ? managed_id : NULL,
+		.value = shown[0] == '\0' ? NULL : shown,
 		.autocomplete = "username",
 		.chars_max = ACCOUNT_MANAGED_BYTES_MAX,
 	};
@@ -59,7 +63,7 @@ static void write_form(struct buf *page, const char *managed_id)
 		.name = "password",
 		.label = "Password",
 		.autocomplete = "current-password",
-		.chars_max = PASSWORD_BYTES_MAX,
+		.chars_max = PASSWORD_TEXT_BYTES_MAX,
 		.is_password = true,
 	};
 
@@ -74,7 +78,7 @@ static void write_form(struct buf *page, const char *managed_id)
 
 /* `alert`: what went wrong; NULL: nothing did. */
 static void show(struct enroll *enroll, struct http_request *request, unsigned status,
-	const char *managed_id, const char *alert)
+	const char *managed_id, const char *user_name, const char *alert)
 {
 	struct enroll_settings settings = enroll_settings(enroll);
 	const char *who = settings.profile.organization;
@@ -88,7 +92,7 @@ static void show(struct enroll *enroll, struct http_request *request, unsigned s
 		"Sign in with your account, so that this device can be managed by %s.",
 		who[0] == '\0' ? "your organization" : who);
 	page_paragraph(&page, text);
-	write_form(&page, managed_id);
+	write_form(&page, managed_id, user_name);
 	page_close(&page);
 	page_reply(request, status, &page, ACCOUNT_RESULT_SCHEME);
 	settings_wipe(&settings);
@@ -114,7 +118,7 @@ void account_login_page_handle(struct http_request *request, void *ctx)
 		return;
 	if (managed_id == NULL || !account_id_is_sound(slice_of_str(managed_id)))
 		managed_id = "";
-	show(enroll, request, 200, managed_id, NULL);
+	show(enroll, request, 200, managed_id, "", NULL);
 }
 
 /* --- the login */
@@ -124,8 +128,10 @@ static void refuse(struct login *login, enum account_refusal refusal, unsigned s
 {
 	login_wipe(login);
 	account_log_refused(login->enroll, login->http, refusal,
-		login->managed_id[0] == '\0' ? NULL : login->managed_id, alert);
-	show(login->enroll, login->http, status, login->managed_id, alert);
+		login->managed_id[0] == '\0' ? NULL : login->managed_id,
+		login->verdict == NULL ? alert : login->verdict);
+	show(login->enroll, login->http, status, login->is_id_typed ? "" : login->managed_id, login->user,
+		alert);
 }
 
 static enum rc run(struct store_job *job, struct txn *txn, struct err *err)
@@ -151,7 +157,7 @@ static void lead_back(struct login *login)
 	(void)snprintf(location, sizeof(location), ACCOUNT_RESULT_URL "%s", login->token);
 	log_info("account_login", LOG_STR("request", http_request_id(login->http)),
 		LOG_SLICE("user", login->query.name), LOG_STR("account", login->managed_id),
-		LOG_STR("peer", http_request_peer(login->http)));
+		LOG_STR("peer", login->address));
 	http_reply_header(login->http, "Location", location);
 	http_reply_header(login->http, "Cache-Control", "no-store");
 	http_reply_header(login->http, "Referrer-Policy", "no-referrer");
@@ -190,12 +196,13 @@ static void keep(struct login *login)
 static const struct answer {
 	unsigned status;
 	const char *text;
+	int retry_after_s; /* 0: trying again at once is fine */
 } answers[] = {
 	[USER_WRONG] = {403, "The account or the password is wrong."},
 	[USER_UNKNOWN] = {403, "The account or the password is wrong."},
 	[USER_OTHER_REALM] = {403, "The account or the password is wrong."},
-	[USER_LIMITED] = {429, "Too many wrong passwords. Try again in a quarter of an hour."},
-	[USER_UNAVAILABLE] = {503, "Accounts cannot be looked up just now. Try again in a minute."},
+	[USER_LIMITED] = {429, "Too many wrong passwords. Try again in a quarter of an hour.", 900},
+	[USER_UNAVAILABLE] = {503, "Accounts cannot be looked up just now. Try again in a minute.", 60},
 };
 
 static void password_was_checked(struct user_query *query)
@@ -211,6 +218,13 @@ static void password_was_checked(struct user_query *query)
 	}
 	if ((unsigned)query->verdict < COUNT_OF(answers))
 		answer = &answers[query->verdict];
+	login->verdict = user_verdict_name(query->verdict);
+	if (answer->retry_after_s > 0) {
+		char seconds[RETRY_AFTER_BYTES];
+
+		(void)snprintf(seconds, sizeof(seconds), "%d", answer->retry_after_s);
+		http_reply_header(request, "Retry-After", seconds);
+	}
 	refuse(login, ACCOUNT_REFUSED_LOGIN, answer->status, answer->text);
 	http_resume(request);
 }
@@ -259,7 +273,8 @@ static enum rc read_form(struct login *login, struct err *err)
 	if (rc == RC_OK)
 		rc = form_field(body, "password", login->password, sizeof(login->password), err);
 	http_request_wipe_body(login->http);
-	if (rc == RC_OK && login->managed_id[0] == '\0')
+	login->is_id_typed = login->managed_id[0] == '\0';
+	if (rc == RC_OK && login->is_id_typed)
 		memcpy(login->managed_id, login->user, sizeof(login->managed_id));
 	return rc;
 }
@@ -325,6 +340,8 @@ void account_login_handle(struct http_request *request, void *ctx)
 	login->signer_job = (struct signer_job){.run = on_passwords, .ctx = login};
 	if (signer_submit(enroll->passwords, &login->signer_job, &err) == RC_OK)
 		return;
-	show(enroll, request, 503, login->managed_id, "Too many people sign in just now. Try again.");
+	http_reply_header(request, "Retry-After", "5");
+	show(enroll, request, 503, login->is_id_typed ? "" : login->managed_id, login->user,
+		"Too many people sign in just now. Try again.");
 	http_resume(request);
 }

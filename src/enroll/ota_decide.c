@@ -87,14 +87,15 @@ static bool is_meant(const char *wanted, struct slice said)
 	return wanted[0] == '\0' || slice_is_str(said, wanted);
 }
 
-/* The same device may ask again for a while, until phase 3: the answer may have been lost. */
+/* The same device, as it called itself, may ask again for a while, until phase 3: the answer may have been lost. */
 static bool may_begin(struct txn *txn, const struct ota *ota, const struct ota_ask *ask)
 {
 	if (ota->begun_at == 0)
 		return true;
 	return ota->finished_at == 0 &&
 		memcmp(ota->signer_sha256, ask->signer->sha256, SHA256_BYTES) == 0 &&
-		txn_now(txn) - ota->begun_at <= ask->grace_s;
+		slice_is_str(ask->info->udid, ota->came_id) &&
+		slice_is_str(ask->info->serial, ota->came_serial) && txn_now(txn) - ota->begun_at <= ask->grace_s;
 }
 
 /* Apple's certificate has signed it. */
@@ -199,6 +200,7 @@ enum rc ota_keep(struct txn *txn, const struct ota_ask *ask, struct ota_decision
 		.serial_number = ask->info->serial,
 		.created_by = slice_of_str(decision->ota.created_by),
 		.expires_at = txn_now(txn) + OTA_SCEP_VALID_S,
+		.is_interim = decision->phase == OTA_PHASE_2,
 		.profile = decision->phase == OTA_PHASE_3 ? answer->profile : NULL,
 	};
 	enum rc rc = intent_add(txn, &intent, &decision->intent_id, err);

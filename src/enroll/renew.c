@@ -150,26 +150,24 @@ static void tell_fault(struct renew *renew, const char *event, const struct err 
 	renew->has_told_fault = true;
 }
 
-/* Those that cannot be made as things stand fall out, and are tried in the next walk. */
+/* What cannot be made as things stand is a failed try: it is seen, and comes again later. */
 static void make_profiles(struct renew *renew)
 {
-	size_t kept = 0;
-
 	renew->send_count = 0;
 	for (size_t i = 0; i < renew->step_count; i++) {
 		struct renew_step *step = &renew->steps[i];
 		struct err err = {.rc = RC_OK};
 
-		if (step->decision.action == RENEW_SEND && renew_make(renew, step, &err) != RC_OK) {
-			tell_fault(renew, "renewal_not_made", &err);
+		if (step->decision.action != RENEW_SEND)
+			continue;
+		if (renew_make(renew, step, &err) == RC_OK) {
+			renew->send_count++;
 			continue;
 		}
-		renew->send_count += step->decision.action == RENEW_SEND;
-		if (kept != i)
-			renew->steps[kept] = *step;
-		kept++;
+		step->unmade = arena_str(renew->arena, slice_of_str(err.text));
+		if (step->unmade == NULL)
+			step->unmade = "memory is short";
 	}
-	renew->step_count = kept;
 }
 
 /* --- its end */
@@ -186,6 +184,7 @@ static void end_walk(struct renew *renew)
 	atomic_store(&renew->walked_at, renew->began_at);
 	(void)atomic_fetch_add(&renew->walks, 1);
 	renew->after_id = 0;
+	renew->has_told_fault = false;
 }
 
 /* A slice that failed is done once more, after the rest of a walk. */
@@ -226,7 +225,6 @@ static void begin_walk(struct renew *renew)
 	renew->after_id = 0;
 	renew->counted_waiting = 0;
 	renew->counted_devices = 0;
-	renew->has_told_fault = false;
 	renew->began_at = clock_unix_s(renew->enroll->clock);
 }
 
@@ -285,6 +283,7 @@ int64_t enroll_renew_turn(struct enroll *enroll)
 		return RENEW_SLICE_REST_MS;
 	if (renew->is_beginning)
 		atomic_store(&renew->is_new_walk_wanted, true);
+	atomic_store(&renew->next_us, 0); /* as soon as the signer takes it */
 	atomic_store(&renew->is_under_way, false);
 	return RENEW_LOOK_MS;
 }

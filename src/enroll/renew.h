@@ -26,7 +26,8 @@ struct renew_step {
 	struct enroll_profile_facts profile;
 	uint8_t challenge_sha256[SHA256_BYTES];
 	struct command_row command;
-	bool is_kept; /* the writer agreed */
+	bool is_kept;       /* the writer agreed */
+	const char *unmade; /* why it cannot be made as things stand; NULL: it was */
 };
 
 struct renew {

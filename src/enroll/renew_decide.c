@@ -74,7 +74,7 @@ static int64_t retry_at(const struct renewal_facts *facts, int64_t now)
 	return now + most(least(gap, (facts->not_after - now) / 8), RENEW_RETRY_MIN_S);
 }
 
-static void fail(const struct renewal_facts *facts, int64_t now, const char *why,
+void renew_fail(const struct renewal_facts *facts, int64_t now, const char *why,
 	struct renew_decision *decision)
 {
 	decision->action = RENEW_FAIL;
@@ -99,7 +99,7 @@ static void judge_sent(const struct renewal_facts *facts, int64_t now,
 		return; /* open: it comes with the next poll */
 	if (state == QUEUE_DONE && now < facts->command_finished_at + RENEW_SETTLE_S)
 		return;
-	fail(facts, now, ends[state], decision);
+	renew_fail(facts, now, ends[state], decision);
 }
 
 /* In its window, without a try under way. */
@@ -171,7 +171,7 @@ void renew_decide(const struct renew_policy *policy, const struct renewal_facts 
 	} else if (facts->state == RENEWAL_SENT && is_of_this) {
 		judge_sent(facts, now, decision_r);
 	} else if (facts->state == RENEWAL_FAILED && is_of_this) {
-		if (now >= facts->next_at) {
+		if (policy->before_s > 0 && now >= facts->next_at) {
 			decision_r->action = RENEW_SEND;
 			decision_r->why = "again";
 		}

@@ -51,6 +51,9 @@ struct renew_decision {
 int64_t renew_due_at(const struct renew_policy *policy, const struct renewal_facts *facts);
 void renew_decide(const struct renew_policy *policy, const struct renewal_facts *facts, int64_t now,
 	struct renew_decision *decision_r);
+/* The try came to nothing: again after a while, which grows with the tries. */
+void renew_fail(const struct renewal_facts *facts, int64_t now, const char *why,
+	struct renew_decision *decision);
 /* Why this device's identity cannot be renewed by us at all; NULL: it can. */
 const char *renew_obstacle(const struct renewal_facts *facts);
 

@@ -97,6 +97,8 @@ static enum rc keep_one(struct renew *renew, struct txn *txn, struct renew_step 
 	if (step->decision.action != action || step->facts.identity_id != identity_id)
 		return RC_OK;
 	step->is_kept = true;
+	if (step->unmade != NULL)
+		renew_fail(&step->facts, txn_now(txn), step->unmade, &step->decision);
 	return apply(txn, step, err);
 }
 

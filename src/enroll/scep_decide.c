@@ -123,6 +123,8 @@ static enum rc decide_renewal(struct txn *txn, const struct identity *identity,
 		return refuse(decision, SCEP_REFUSED_REVOKED);
 	if (identity->not_after <= txn_now(txn))
 		return refuse(decision, SCEP_REFUSED_EXPIRED);
+	if (identity->is_interim)
+		return refuse(decision, SCEP_REFUSED_STRANGER);
 	issue_for(decision, identity->issued_for);
 	decision->profile_of = identity->id;
 	decision->issued.account_id = identity->account_id;
@@ -134,9 +136,10 @@ static enum rc decide_renewal(struct txn *txn, const struct identity *identity,
 		return rc;
 	if (device.identity_id != identity->id && device.pending_identity_id != identity->id)
 		return refuse(decision, SCEP_REFUSED_FORMER);
+	if (device.identity_id != identity->id)
+		return RC_OK; /* what it says it is, until its first TokenUpdate */
 	issue_for(decision, device.ext_id);
-	if (device.identity_id == identity->id)
-		decision->issued.renewal_of = device.id;
+	decision->issued.renewal_of = device.id;
 	return RC_OK;
 }
 
@@ -189,6 +192,7 @@ static enum rc decide_unused(struct txn *txn, const struct intent *intent,
 	decision->intent_id = intent->id;
 	decision->invitation_id = intent->invitation_id;
 	decision->issued.account_id = intent->account_id;
+	decision->issued.is_interim = intent->is_interim;
 	issue_for(decision, intent->device_id);
 	return renew_by_intent(txn, intent, decision, err);
 }

@@ -15,7 +15,13 @@ const char *account_standing_text(enum account_standing standing)
 	return (unsigned)standing < ACCOUNT_STANDING_COUNT ? texts[standing] : texts[ACCOUNT_UNKNOWN];
 }
 
-/* A token that nothing came of yet is this account's when the same user logged in for it. */
+/* The same person, however the user directory spells him: by the account of Apple's that he logs in for. */
+static bool is_same_person(const char *managed_id, const char *other)
+{
+	return slice_is_str_nocase(slice_of_str(managed_id), other);
+}
+
+/* A token that nothing came of yet is this account's when the same person logged in for it. */
 static enum rc judge_unused(struct txn *txn, int64_t account_id, const struct access_token *token,
 	enum account_standing *standing_r, struct err *err)
 {
@@ -24,7 +30,7 @@ static enum rc judge_unused(struct txn *txn, int64_t account_id, const struct ac
 
 	if (rc != RC_OK)
 		return rc;
-	if (strcmp(account.user_name, token->user_name) == 0)
+	if (is_same_person(account.managed_id, token->managed_id))
 		*standing_r = ACCOUNT_FRESH;
 	else
 		*standing_r = ACCOUNT_FOREIGN;
@@ -69,7 +75,7 @@ static enum rc judge_owner(struct txn *txn, const struct account *account,
 	rc = account_of_device(txn, device->id, &owner, err);
 	if (rc != RC_OK && rc != RC_NOT_FOUND)
 		return rc;
-	if (rc == RC_NOT_FOUND || strcmp(owner.user_name, account->user_name) != 0)
+	if (rc == RC_NOT_FOUND || !is_same_person(owner.managed_id, account->managed_id))
 		*text_r = "it was issued for an account, and the device is enrolled as somebody else's";
 	return RC_OK;
 }

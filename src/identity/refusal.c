@@ -48,6 +48,9 @@ static const struct refusal_row rows[REFUSAL_COUNT] = {
 		"A certificate with the same content and another signature is known: somebody altered a "
 		"certificate so that it looks like a new one, for instance after it was revoked. Trust neither; "
 		"if the device is yours, enroll it with a fresh one (`pomonactl identity issue`)."},
+	[REFUSAL_INTERIM] = {"interim_identity", 403,
+		"The certificate is what a device has between the two visits of an enrollment over the air, and good for "
+		"the second of them alone. Let the device finish that, or make a new file."},
 	[REFUSAL_ISSUED_FOR_ANOTHER] = {"issued_for_another", 403,
 		"The certificate was issued for another device: a profile may have been copied. Enroll this "
 		"device with one of its own (`pomonactl identity issue`), and revoke the copied one with "

@@ -41,6 +41,8 @@ static enum refusal judge_identity(const struct sender *sender, const struct cla
 		return REFUSAL_NONE;
 	if (identity->revoked_at != 0)
 		return REFUSAL_REVOKED;
+	if (identity->is_interim)
+		return REFUSAL_INTERIM;
 	if (identity->issued_for[0] != '\0' && !slice_is_str(claim->device_id, identity->issued_for))
 		return REFUSAL_ISSUED_FOR_ANOTHER;
 	if (identity->owner_id != 0 && identity->owner_id != device_id)

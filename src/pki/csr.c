@@ -6,8 +6,6 @@
 #include <openssl/pem.h>
 #include <string.h>
 
-enum { DER_SEQUENCE = 0x30 };
-
 /*
  * PKCS#10 (RFC 2986 4) as OpenSSL's X509_REQ reads it, but that the key stays as it is: in an X509_REQ it would be
  * decoded, for which OpenSSL 3.0 looks among all of its decoders, longer than a signature takes.

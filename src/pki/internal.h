@@ -56,6 +56,8 @@ enum rc pki_key_check(EVP_PKEY *key, const char *what, struct err *err) MUST_USE
 bool pki_key_is_rsa(EVP_PKEY *key);
 bool pki_key_is_of(EVP_PKEY *key, X509 *cert);
 
+enum { DER_SEQUENCE = 0x30 }; /* the first byte of a certificate and of a request for one */
+
 /* A certificate request, PEM or DER, whose key and self-signature are sound. */
 struct pki_csr {
 	X509_NAME *subject;                    /* owned, as all here */

@@ -141,7 +141,12 @@ static enum rc read_csr(struct scep_request *request, struct slice content, stru
 	/* Most sign their first request with the key that it is about. */
 	const struct pki_known_key signer_key = {.key = X509_get0_pubkey(request->signer),
 		.sha256 = request->facts.key_sha256};
-	enum rc rc = pki_csr_parse(content, &signer_key, &request->csr, err);
+	enum rc rc;
+
+	/* DER alone, so that whoever is asked about it reads what we read. */
+	if (content.len == 0 || content.ptr[0] != DER_SEQUENCE)
+		return err_set(err, RC_INVALID, "CSR: is no DER");
+	rc = pki_csr_parse(content, &signer_key, &request->csr, err);
 
 	if (rc == RC_OK)
 		rc = read_challenge(request, request->csr.attributes, err);

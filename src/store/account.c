@@ -3,7 +3,10 @@
 
 #include "txn.h"
 
-enum { ENDED_AT_ONCE_MAX = 256 }; /* tokens past their end that go with one that is added */
+enum {
+	ENDED_AT_ONCE_MAX = 256,
+	ENDED_KEPT_S = 30 * 86400
+}; /* tokens past their end that go with one that is added */
 
 enum rc account_add(struct txn *txn, const struct account *account, int64_t *id_r, struct err *err)
 {
@@ -100,14 +103,15 @@ enum rc access_token_find(struct txn *txn, const uint8_t sha256[static SHA256_BY
 	return RC_OK;
 }
 
-/* What has ended, and accounts of this user that nothing came of. */
+/* What has ended, of a device some time ago, so that it can be told why; and accounts of this user that nothing came of. */
 static enum rc tidy(struct txn *txn, struct slice user_name, struct err *err)
 {
 	enum rc rc = DO(txn, err,
 		"DELETE FROM access_token WHERE sha256 IN (SELECT sha256 FROM access_token"
 		" INDEXED BY access_token_by_end WHERE expires_at > 0 AND expires_at <= ?1"
+		" AND (account_id IS NULL OR expires_at <= ?1 - ?3)"
 		" ORDER BY expires_at LIMIT ?2)",
-		V_INT(txn->now), V_INT(ENDED_AT_ONCE_MAX));
+		V_INT(txn->now), V_INT(ENDED_AT_ONCE_MAX), V_INT(ENDED_KEPT_S));
 
 	if (rc == RC_OK)
 		rc = DO(txn, err,

@@ -5,7 +5,7 @@
 
 #define IDENTITY_COLUMNS \
 	"i.id, i.sha256, i.owner_id, i.issued_for, i.renewal_of, i.is_ours, i.not_before, i.not_after," \
-	" i.revoked_at, i.chained_under, i.account_id"
+	" i.revoked_at, i.chained_under, i.account_id, i.is_interim"
 
 static void read_identity(const struct query *query, struct identity *identity_r)
 {
@@ -20,6 +20,7 @@ static void read_identity(const struct query *query, struct identity *identity_r
 	identity_r->revoked_at = query_int(query, 8);
 	query_sha256(query, 9, identity_r->chained_under);
 	identity_r->account_id = query_int(query, 10);
+	identity_r->is_interim = query_int(query, 11) != 0;
 }
 
 enum rc identity_find(struct txn *txn, const uint8_t sha256[static SHA256_BYTES],
@@ -91,15 +92,16 @@ enum rc identity_issued(struct txn *txn, const struct identity_issued *issued, s
 	if (rc == RC_OK)
 		rc = DO(txn, err,
 			"INSERT INTO identity (sha256, not_before, not_after, recorded_at, chained_under, subject,"
-			" issuer, serial, is_ours, issued_for, renewal_of, tbs_sha256, account_id)"
-			" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, ?9, ?10, ?11, coalesce(?12, (SELECT i.account_id"
+			" issuer, serial, is_ours, issued_for, renewal_of, tbs_sha256, is_interim, account_id)"
+			" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, ?9, ?10, ?11, ?13, coalesce(?12, (SELECT i.account_id"
 			" FROM enrollment e JOIN identity i ON i.id = e.identity_id WHERE e.id = ?10)))"
 			" ON CONFLICT (sha256) DO UPDATE SET is_ours = 1, issued_for = excluded.issued_for,"
-			" renewal_of = excluded.renewal_of, account_id = excluded.account_id",
+			" renewal_of = excluded.renewal_of, account_id = excluded.account_id,"
+			" is_interim = excluded.is_interim",
 			V_SHA256(facts->sha256), V_INT(facts->not_before), V_INT(facts->not_after), V_INT(txn->now),
 			V_SHA256(never), V_STR(facts->subject), V_STR(facts->issuer), V_STR(facts->serial),
 			V_TEXT(issued->issued_for), V_ID(issued->renewal_of), V_SHA256(facts->tbs_sha256),
-			V_ID(issued->account_id));
+			V_ID(issued->account_id), V_INT(issued->is_interim));
 	if (rc == RC_OK)
 		rc = DO(txn, err,
 			"INSERT OR REPLACE INTO certificate (identity_id, der)"
@@ -133,11 +135,11 @@ static enum rc read_view(const struct query *query, struct arena *arena, struct 
 	bool is_short = false;
 
 	read_identity(query, &view->identity);
-	view->subject = query_str(query, 11, arena, &is_short);
-	view->issuer = query_str(query, 12, arena, &is_short);
-	view->serial = query_str(query, 13, arena, &is_short);
-	view->owner_ext_id = query_str(query, 14, arena, &is_short);
-	view->recorded_at = query_int(query, 15);
+	view->subject = query_str(query, 12, arena, &is_short);
+	view->issuer = query_str(query, 13, arena, &is_short);
+	view->serial = query_str(query, 14, arena, &is_short);
+	view->owner_ext_id = query_str(query, 15, arena, &is_short);
+	view->recorded_at = query_int(query, 16);
 	return is_short ? err_set(err, RC_NO_MEMORY, "identities") : RC_OK;
 }
 

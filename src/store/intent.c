@@ -49,14 +49,14 @@ enum rc intent_add(struct txn *txn, const struct intent_new *intent, int64_t *id
 		rc = QUERY(&query, txn, err,
 			"INSERT INTO intent (way, challenge_sha256, device_id, serial_number, user_name, created_by,"
 			" created_at, expires_at, profile_identifier, profile_url, profile_rights, renewal_of,"
-			" account_id, invitation_id)"
-			" VALUES (?1, nullif(?2, x''), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+			" account_id, invitation_id, is_interim)"
+			" VALUES (?1, nullif(?2, x''), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
 			" ON CONFLICT DO NOTHING RETURNING id",
 			V_INT(intent->way), V_BLOB(challenge), V_TEXT(intent->device_id), V_TEXT(intent->serial_number),
 			V_TEXT(intent->user_name), V_TEXT(intent->created_by), V_INT(txn->now),
 			V_INT(intent->expires_at), V_TEXT(profile->identifier), V_TEXT(profile->url),
 			V_INT(profile->access_rights), V_ID(intent->renewal_of), V_ID(intent->account_id),
-			V_ID(intent->invitation_id));
+			V_ID(intent->invitation_id), V_INT(intent->is_interim));
 	if (rc == RC_OK)
 		rc = query_row(&query, "intent", err);
 	if (rc == RC_NOT_FOUND)
@@ -72,7 +72,7 @@ enum rc intent_find_by_challenge(struct txn *txn,
 	AUTO(query_end) struct query query = {0};
 	enum rc rc = QUERY(&query, txn, err,
 		"SELECT id, way, device_id, created_at, expires_at, used_at, key_sha256, identity_id, renewal_of,"
-		" account_id, invitation_id FROM intent WHERE challenge_sha256 = ?1",
+		" account_id, invitation_id, is_interim FROM intent WHERE challenge_sha256 = ?1",
 		V_SHA256(challenge_sha256));
 
 	if (rc == RC_OK)
@@ -89,6 +89,7 @@ enum rc intent_find_by_challenge(struct txn *txn,
 		.renewal_of = query_int(&query, 8),
 		.account_id = query_int(&query, 9),
 		.invitation_id = query_int(&query, 10),
+		.is_interim = query_int(&query, 11) != 0,
 	};
 	query_copy(&query, 2, intent_r->device_id, sizeof(intent_r->device_id));
 	query_sha256(&query, 6, intent_r->key_sha256);

@@ -76,6 +76,11 @@ enum rc ota_begin(struct txn *txn, const struct ota *ota,
 		V_INT(ota->intent_id), V_INT(txn->now), V_SHA256(signer_sha256), V_INT(scep_intent_id));
 
 	if (rc == RC_OK)
+		rc = DO(txn, err,
+			"UPDATE identity SET revoked_at = ?2 WHERE revoked_at = 0"
+			" AND id = (SELECT identity_id FROM intent WHERE id = ?1)",
+			V_INT(ota->scep_intent_id), V_INT(txn->now));
+	if (rc == RC_OK)
 		rc = DO(txn, err, "DELETE FROM intent WHERE id = ?1 AND used_at = 0", V_INT(ota->scep_intent_id));
 	return rc;
 }

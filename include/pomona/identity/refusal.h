@@ -30,6 +30,7 @@ enum refusal {
 	REFUSAL_WRONG_PURPOSE,
 	REFUSAL_REVOKED,
 	REFUSAL_CERTIFICATE_TWIN,   /* it differs from a known one in its signature alone */
+	REFUSAL_INTERIM,            /* the certificate is for an enrollment over the air that goes on */
 	REFUSAL_ISSUED_FOR_ANOTHER, /* the certificate was issued for another device id */
 	REFUSAL_PINNED_TO_ANOTHER,  /* the certificate belongs to another device */
 	REFUSAL_NOT_PINNED,         /* this device has another certificate */

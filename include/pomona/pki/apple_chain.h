@@ -39,7 +39,7 @@ enum apple_verdict {
 	APPLE_UNJUDGED,   /* memory was short: no verdict, ask again */
 	APPLE_VERDICT_COUNT
 };
-/* A stable word for logs: "good", "not_chained", ... */
+/* A stable word for logs: "good", "not_apple", ... */
 const char *apple_verdict_name(enum apple_verdict verdict);
 
 /* "Apple Root CA" where it is the fingerprint of one of Apple's that is known here; else NULL. */

@@ -26,6 +26,7 @@ struct identity {
 		issued_for[ENROLLMENT_DEVICE_ID_BYTES_MAX + 1]; /* device id it was issued for; "": anyone's */
 	int64_t renewal_of; /* the device enrollment that it may yet renew; 0: none */
 	bool is_ours;       /* issued by our device CA */
+	bool is_interim;    /* for the second visit of an enrollment over the air, and nothing else */
 	int64_t account_id; /* the account that it was issued for; 0: none. See account.h */
 	int64_t not_before, not_after, revoked_at; /* revoked_at 0: not */
 	uint8_t chained_under
@@ -50,6 +51,7 @@ struct identity_issued {
 	struct slice issued_for; /* device id; empty: anyone's */
 	int64_t renewal_of;      /* it has the account of the one that it renews, too */
 	int64_t account_id;      /* 0: none but that */
+	bool is_interim;
 };
 enum rc identity_issued(struct txn *txn, const struct identity_issued *issued, struct err *err)
 	MUST_USE;

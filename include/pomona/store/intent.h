@@ -44,6 +44,7 @@ struct intent_new {
 	const uint8_t *challenge_sha256;                              /* SHA256_BYTES; NULL: none */
 	struct slice device_id, serial_number, user_name, created_by; /* empty: unknown */
 	int64_t account_id;    /* that the identity will have; 0: none. See account.h */
+	bool is_interim;       /* the identity is: see identity.h */
 	int64_t invitation_id; /* by which it came; 0: none */
 	int64_t expires_at;
 	const struct intent_profile *profile; /* that the challenge stands in; NULL: not known */
@@ -58,8 +59,9 @@ struct intent {
 	int64_t renewal_of; /* 0: none */
 	int64_t used_at;    /* 0: not yet; then the two below are unset */
 	uint8_t key_sha256[SHA256_BYTES];
-	int64_t identity_id;   /* 0: it is gone */
-	int64_t account_id;    /* 0: none */
+	int64_t identity_id; /* 0: it is gone */
+	int64_t account_id;  /* 0: none */
+	bool is_interim;
 	int64_t invitation_id; /* 0: none, or it is gone */
 };
 

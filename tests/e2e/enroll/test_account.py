@@ -137,7 +137,7 @@ def test_nobody_takes_over_a_device_by_naming_it(server, ada, apple, tmp_path):
     thief = Device(server, Client(server, tmp_path).enroll(challenge), mine.udid)
     thief.headers = {"Authorization": f"Bearer {eve.token}"}
     assert thief.authenticate().status == 403
-    assert "somebody else's" in server.refusals()[0]["text"]
+    assert server.refusals()[0]["reason"] == "issued_for_another"
     to_answer(server, mine)
 
 
@@ -154,6 +154,16 @@ def test_a_device_of_the_organization_is_the_one_that_it_says_it_is(server, appl
     other.close()
     enroll(Enrollee(server, apple, ADA, "Mac", udid), tmp_path, "mdm-adde")
     to_answer(server, enroll(Enrollee(server, apple, "eve@example.org", "Mac", udid), tmp_path, "mdm-adde"))
+
+
+def test_a_device_of_the_organization_says_which_one_it_is(server, apple, tmp_path):
+    """A profile for no device in particular would get an identity for any."""
+    ada = Enrollee(server, apple, ADA)
+    url = ada.base_url("mdm-adde")
+    ada.log_in(challenge_of(ada.ask(url)), PASSWORD)
+    reply = ada.ask(url, ada.token)
+    assert reply.status == 400 and b"UDID" in reply.body
+    assert server.get("/api/v1/devices")["devices"] == []
 
 
 # --- discovery

@@ -4,6 +4,7 @@
 import http.client
 import re
 import urllib.parse
+import uuid
 
 from .apple import CONTENT_TYPE
 from .server import Reply
@@ -96,6 +97,8 @@ class Enrollee:
 
     def profile(self, version, password):
         """From nothing to the signed profile."""
+        if version == "mdm-adde" and self.udid is None:
+            self.udid = str(uuid.uuid4()).upper()  # user enrollment alone says nothing of the device
         url = self.base_url(version)
         reply = self.ask(url)
         assert reply.status == 401, reply

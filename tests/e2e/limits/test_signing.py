@@ -58,7 +58,8 @@ def test_a_storm_of_signatures_is_capped_and_every_poll_is_answered(make_server,
         assert "signature" in reply.json()["detail"]
     status = server.get("/api/v1/status")
     assert status["signer"]["jobs_refused"] == len(refused)
-    assert status["signer"]["jobs_total"] == len(replies) - len(refused)
+    # The look at which identities must be renewed is one, too, within seconds of the start.
+    assert status["signer"]["jobs_total"] - (len(replies) - len(refused)) in (0, 1)
     assert status["signer"]["jobs_waiting"] == 0
     assert status["writer"]["jobs_refused"] == 0
     assert status["listeners"]["device"]["replies"]["5xx"] == 0

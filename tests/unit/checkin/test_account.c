@@ -70,11 +70,14 @@ static enum rc make(void *ctx, struct txn *txn, struct err *err)
 static void enroll_account(struct talk *talk, const char *token, const char *user,
 	const struct credential *credential)
 {
+	char managed_id[64];
 	struct making making = {.token = token,
 		.user = user,
-		.managed_id = "ada@example.org",
+		.managed_id = managed_id,
 		.credential = credential};
 
+	(void)snprintf(managed_id, sizeof(managed_id), "%s%s", user,
+		strchr(user, '@') == NULL ? "@example.org" : "");
 	world_write(&talk->world, make, &making);
 }
 
@@ -260,6 +263,17 @@ static void an_ordered_removal_is_a_401_that_is_none_of_these(void **state)
 	assert_int_equal(talk->outcome.refusal, REFUSAL_REMOVAL_ORDERED);
 }
 
+/* Somebody put "ada" into the user file anew, as "Ada@example.org". */
+static void the_same_person_may_have_another_name_in_the_user_file(void **state)
+{
+	struct talk *talk = *state;
+
+	enroll_ada(talk);
+	log_in(talk, "two", "Ada@example.org");
+	talk->access_token = "two";
+	assert_int_equal(talk_idle(talk, &a, E), 200);
+}
+
 static void where_nobody_can_log_in_it_is_a_403(void **state)
 {
 	struct talk *talk = *state;
@@ -358,6 +372,7 @@ int main(void)
 		TEST(a_new_login_ends_the_former_token_and_lasts_as_long),
 		TEST(a_login_that_was_not_used_in_time_is_over),
 		TEST(another_ones_token_does_not_do),
+		TEST(the_same_person_may_have_another_name_in_the_user_file),
 		TEST(whom_an_administrator_logs_out_logs_in_anew),
 		TEST(a_device_that_enrolled_without_an_account_is_never_asked),
 		TEST(an_ordered_removal_is_a_401_that_is_none_of_these),

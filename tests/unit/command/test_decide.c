@@ -381,7 +381,8 @@ struct poll {
 
 static enum rc decide_poll(void *ctx, struct txn *txn, struct err *err)
 {
-	static const struct result_policy policy = {.unenroll = {UNKNOWN_DEVICE_REFUSE, 10}};
+	static const struct result_policy policy = {
+		.unenroll = {.unknown_device = UNKNOWN_DEVICE_REFUSE, .fuse_per_hour = 10}};
 	struct poll *poll = ctx;
 
 	return result_decide(txn, &policy, poll->credential, &poll->result, &poll->outcome, err);

@@ -9,7 +9,7 @@
 #include "pomona/store/identity.h"
 #include "pomona/store/intent.h"
 
-enum { UNUSED_S = 900, VALID_S = 86400 };
+enum { UNUSED_S = 900, VALID_S = 86400, KEPT_S = 30 * 86400 };
 
 static void digest_of(const char *token, uint8_t digest[static SHA256_BYTES])
 {
@@ -187,6 +187,11 @@ static void test_what_has_ended_goes_with_the_next_login_and_its_account_where_n
 	fixture_commit(f);
 	f->now_s = T0 + VALID_S;
 	log_in(f, "three", "ada", VALID_S);
+	assert_int_equal(find(f, "two", &token),
+		RC_OK); /* whoever comes with it is told that it has ended */
+	fixture_commit(f);
+	f->now_s = T0 + VALID_S + KEPT_S;
+	log_in(f, "four", "ada", VALID_S);
 	assert_int_equal(find(f, "one", &token), RC_NOT_FOUND);
 	assert_int_equal(find(f, "two", &token), RC_NOT_FOUND);
 	assert_rc(account_find(fixture_write(f), empty, &account, &err), RC_NOT_FOUND, &err);

@@ -12,11 +12,12 @@ import pytest
 
 from harness.apple import CONTENT_TYPE, AppleChain, machine_info
 from harness.device import TOPIC, Device
+from harness.scep import Client, make_key
 from harness.server import Reply
 from harness.signing import sign_der
 
 from test_profile import opened, payload, set_push_cert
-from test_scep import Client, issued
+from test_scep import issued
 
 PATH = "/api/v1/enroll/ota"
 SERIAL = "TESTSERIAL01"
@@ -160,6 +161,27 @@ def test_phase_3_is_answered_once_and_its_identity_is_of_no_use_then(server, wal
     assert device.authenticate().status == 403
     device.close()
     assert issued(server) == 1
+
+
+def test_the_identity_between_the_visits_is_for_the_second_alone(server, walk, tmp_path):
+    identity = walk.to_identity()
+    device = Device(server, identity, walk.udid)
+    assert device.authenticate().status == 403
+    device.close()
+    assert server.refusals()[0]["reason"] == "interim_identity"
+    assert Client(server, tmp_path, identity=identity).ask(csr_key=make_key(), kind="17").status == "2"
+    server.wait_log("event=scep_refused .*reason=stranger ")
+    assert walk.phase_3(identity).status == 200
+    assert issued(server) == 1
+
+
+def test_a_file_is_for_one_device_and_a_repeat_voids_what_was_given_before(server, walk):
+    identity = walk.to_identity()
+    refused(server, walk.phase_2(UDID="ANOTHER"), "used_challenge")
+    refused(server, walk.phase_2(SERIAL="ANOTHER"), "used_challenge")
+    second = walk.to_identity()
+    refused(server, walk.phase_3(identity), "not_ota")
+    assert walk.phase_3(second).status == 200
 
 
 def test_of_several_messages_of_phase_3_at_once_one_is_answered(server, walk):

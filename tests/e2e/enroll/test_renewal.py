@@ -259,6 +259,32 @@ def test_an_order_renews_at_once_what_can_be_renewed_and_what_cannot_change_stay
     foreign.close()
 
 
+def test_a_profile_that_cannot_be_made_is_a_failed_try_that_is_seen_and_comes_again(make_clocked, tmp_path):
+    server, clock = make_clocked()
+    phone = Phone(server, tmp_path, "WITHOUT-SCEP")
+
+    def switch_scep(word):
+        count = len(server.log)
+        server.conf["enroll.scep"] = word
+        server.write_conf()
+        server.reload()
+        server.wait_log("event=reloaded ", after=count)
+
+    switch_scep("off")
+    server.ctl("enroll", "renew", phone.udid)
+    server.wait_log(f"event=renewal_failed device={phone.udid} .*SCEP")
+    clock.look()
+    assert phone.renewal()["state"] == "failed" and renewals(server)["failed"] == 1
+    assert len([line for line in server.log if "event=renewal_failed" in line]) == 1, "not again and again"
+    switch_scep("on")
+    clock.on(DAY_S // 2)
+    server.wait_log(f"event=renewal_sent device={phone.udid}")
+    phone.work()
+    clock.look()
+    server.wait_log(f"event=identity_renewed device={phone.udid}")
+    phone.close()
+
+
 def test_what_cannot_be_renewed_is_told_once_and_what_ended_too(make_clocked, authority, tmp_path):
     server, clock = make_clocked()
     byod = Device(server, Client(server, tmp_path).enroll(

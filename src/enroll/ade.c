@@ -109,7 +109,7 @@ void ade_refuse(struct ade_call *call, enum ade_reason reason, const char *text)
 		ade_ask_again(call, ade_reason_text(reason));
 		return;
 	}
-	if (reason == ADE_LOGIN_LIMITED)
+	if (reason == ADE_LOGIN_LIMITED || reason == ADE_UNAVAILABLE)
 		http_reply_header(call->http, "Retry-After", RETRY_LATER_S);
 	if (call->is_web) /* the codes are for the device itself */
 		show(call, reason);
@@ -275,11 +275,13 @@ enum ade_reason ade_judge(struct ade_call *call, struct slice message, struct er
 	struct arena *arena = http_request_arena(call->http);
 	enum ade_reason reason = message.len == 0 ? ADE_NO_INFO : open_message(call, message, err);
 	bool is_listed;
+	enum rc rc;
 
 	if (reason != ADE_GOOD)
 		return reason;
-	if (machine_info_read(device_cms_content(call->cms), arena, &call->info, err) != RC_OK)
-		return ADE_BAD_INFO;
+	rc = machine_info_read(device_cms_content(call->cms), arena, &call->info, err);
+	if (rc != RC_OK)
+		return rc == RC_NO_MEMORY ? ADE_UNAVAILABLE : ADE_BAD_INFO;
 	if (look_up(call, &is_listed, err) != RC_OK)
 		return ADE_UNAVAILABLE;
 	return ade_decide(&call->settings, &call->info, is_listed);

@@ -286,8 +286,10 @@ void ade_login_handle(struct http_request *request, void *ctx)
 	struct err err = {.rc = RC_OK};
 	enum ade_reason reason;
 
-	if (call == NULL)
+	if (call == NULL) {
+		http_request_wipe_body(request); /* there is a password in it */
 		return;
+	}
 	call->is_web = true;
 	reason = judge_form(call, &err);
 	if (reason == ADE_GOOD && (call->settings.login == ADE_LOGIN_NONE || call->enroll->users == NULL))

@@ -377,7 +377,10 @@ void invite_profile_post(struct http_request *request, void *enroll)
 
 	if (call == NULL)
 		return;
-	if (call->invitation.needs_login)
+	if (call->invitation.needs_login &&
+		(call->enroll->users == NULL || call->enroll->passwords == NULL))
+		call->refusal = INVITE_UNAVAILABLE;
+	else if (call->invitation.needs_login)
 		call->refusal = read_login(call);
 	if (call->refusal != INVITE_NOT_REFUSED) {
 		reply_refusal(call);

@@ -151,6 +151,11 @@ const char *http_request_peer(const struct http_request *request)
 	return "192.0.2.1:50000";
 }
 
+void http_request_is_accepted(struct http_request *request)
+{
+	(void)request;
+}
+
 bool http_request_is_from_proxy(const struct http_request *request)
 {
 	(void)request;

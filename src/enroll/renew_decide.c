@@ -46,8 +46,8 @@ int64_t renew_due_at(const struct renew_policy *policy, const struct renewal_fac
 
 const char *renew_obstacle(const struct renewal_facts *facts)
 {
-	if (facts->kind != ENROLLMENT_DEVICE)
-		return "an enrollment of a user's own device: its user enrolls again";
+	if (facts->kind != ENROLLMENT_DEVICE && !facts->has_account)
+		return "a user's own device, and no account is known: its user enrolls again";
 	if (!facts->is_by_scep)
 		return "its identity is not from this server's SCEP: renew it where it came from";
 	return NULL;

@@ -51,6 +51,7 @@ static void read_facts(const struct query *query, struct renewal_facts *facts)
 		.next_at = query_int(query, 13),
 		.command_state = (enum queue_state)query_int(query, 14),
 		.command_finished_at = query_int(query, 15),
+		.has_account = query_int(query, 16) != 0,
 	};
 }
 

@@ -16,7 +16,8 @@ _Static_assert(ENROLLMENT_ENROLLED == 2 && RENEWAL_ORDERED == 1 && RENEWAL_DONE 
 #define SQL_RENEWAL_COLUMNS \
 	"SELECT e.id, e.kind, e.ext_id, e.enrolled_at, i.id, i.not_before, i.not_after," \
 	" i.is_ours AND EXISTS (SELECT 1 FROM scep_transaction s WHERE s.identity_id = i.id)," \
-	" r.state, r.identity_id, r.command_id, r.tries, r.changed_at, r.next_at, q.state, q.finished_at"
+	" r.state, r.identity_id, r.command_id, r.tries, r.changed_at, r.next_at, q.state, q.finished_at," \
+	" i.account_id IS NOT NULL"
 #define SQL_RENEWAL_QUEUE \
 	" LEFT JOIN queue q ON q.enrollment_id = e.id AND q.command_id = r.command_id"
 #define SQL_RENEWAL_OF_ENROLLMENT \

@@ -38,6 +38,7 @@ struct renewal_facts {
 	int64_t enrolled_at;
 	int64_t identity_id, not_before, not_after; /* of its pin */
 	bool is_by_scep;                            /* the pin was given by our SCEP */
+	bool has_account;                           /* and for an account of the device's user */
 	/* The row; RENEWAL_NONE: there is none, and the rest is 0. */
 	enum renewal_state state;
 	int64_t renewed_id; /* the identity that it is about */

@@ -411,20 +411,22 @@ def test_an_ordered_removal_has_no_challenge(server, ada, tmp_path):
     assert reply.status == 401 and "WWW-Authenticate" not in reply.headers
 
 
-def test_a_renewed_profile_is_for_the_same_account_and_so_is_its_identity(server, ada, tmp_path):
-    device = enroll(ada, tmp_path, "mdm-adde")
+@pytest.mark.parametrize("version, mode, rights", [("mdm-adde", "ADDE", 8191), ("mdm-byod", "BYOD", None)])
+def test_a_renewed_profile_is_for_the_same_account_and_so_is_its_identity(server, ada, tmp_path, version, mode, rights):
+    device = enroll(ada, tmp_path, version)
     server.ctl("enroll", "renew", device.udid)
     server.wait_log(f"event=renewal_sent device={device.udid}")
     command = device.poll()
     profile = opened(server, command["Command"]["Payload"], tmp_path)
     mdm = payload(profile, "com.apple.mdm")
-    assert (mdm["EnrollmentMode"], mdm["AssignedManagedAppleID"], mdm["AccessRights"]) == ("ADDE", ADA, 8191)
+    assert (mdm["EnrollmentMode"], mdm["AssignedManagedAppleID"], mdm.get("AccessRights")) == (mode, ADA, rights)
     device.close()
     device.use(Client(server, tmp_path).enroll(payload(profile, "com.apple.security.scep")["PayloadContent"]["Challenge"]))
     token, device.headers = device.headers, {}
-    challenge_of(device.authenticate())
+    keys = {"SerialNumber": None} if version == "mdm-byod" else {}
+    challenge_of(device.authenticate(**keys))
     device.headers = token
-    assert device.authenticate().status == 200 and device.token_update().status == 200
+    assert device.authenticate(**keys).status == 200 and device.token_update().status == 200
     assert device.answer(command) is None
     device.headers = {}
     assert_asked(server, device.idle(), "no access token came")

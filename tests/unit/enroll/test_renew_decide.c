@@ -138,6 +138,8 @@ static void what_we_cannot_renew_is_told_once(void **state)
 	facts = device(DAY);
 	facts.kind = ENROLLMENT_BYOD_DEVICE;
 	assert_int_equal(decide(&facts), RENEW_WARN);
+	facts.has_account = true; /* the profile is made for that */
+	assert_int_equal(decide(&facts), RENEW_SEND);
 	facts = device(DAY);
 	ca_ends.ca_ends = facts.not_after + RENEW_GAIN_MIN_S - 1;
 	assert_int_equal(decide_by(&ca_ends, &facts).action, RENEW_WARN);

@@ -198,9 +198,9 @@ static const struct answer {
 	const char *text;
 	int retry_after_s; /* 0: trying again at once is fine */
 } answers[] = {
-	[USER_WRONG] = {403, "The account or the password is wrong."},
-	[USER_UNKNOWN] = {403, "The account or the password is wrong."},
-	[USER_OTHER_REALM] = {403, "The account or the password is wrong."},
+	[USER_WRONG] = {403, "The account or the password is wrong.", 0},
+	[USER_UNKNOWN] = {403, "The account or the password is wrong.", 0},
+	[USER_OTHER_REALM] = {403, "The account or the password is wrong.", 0},
 	[USER_LIMITED] = {429, "Too many wrong passwords. Try again in a quarter of an hour.", 900},
 	[USER_UNAVAILABLE] = {503, "Accounts cannot be looked up just now. Try again in a minute.", 60},
 };

@@ -16,7 +16,7 @@ enum {
 	ID_TEXT_BYTES = 24,
 };
 
-static const struct api_validity validity = {.default_s = 7 * 86400, .days_max = 366};
+static const struct api_validity validity = {.default_s = INT64_C(7) * 86400, .days_max = 366};
 
 struct fields {
 	struct slice note, user_name, ends;

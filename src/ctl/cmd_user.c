@@ -57,8 +57,10 @@ static int begin(struct editing *editing, bool is_change)
 	int status = 0;
 	enum rc rc;
 
-	if (editing->ctl->url != NULL || editing->ctl->socket != NULL)
-		return ctl_usage(editing->ctl, "user works on the user file of the conf, which -c FILE names");
+	if (editing->ctl->url != NULL || editing->ctl->socket != NULL) {
+		(void)ctl_usage(editing->ctl, "user works on the user file of the conf, which -c FILE names");
+		return EX_USAGE;
+	}
 	rc = config_load(editing->ctl->conf, &editing->config, NULL, &err);
 	if (rc != RC_OK)
 		return fail(editing, EX_NOINPUT, &err);

@@ -194,15 +194,15 @@ static void keep(struct login *login)
 
 /* One text for a wrong name and a wrong password: who guesses learns no names. */
 static const struct answer {
-	unsigned status;
 	const char *text;
+	unsigned status;
 	int retry_after_s; /* 0: trying again at once is fine */
 } answers[] = {
-	[USER_WRONG] = {403, "The account or the password is wrong.", 0},
-	[USER_UNKNOWN] = {403, "The account or the password is wrong.", 0},
-	[USER_OTHER_REALM] = {403, "The account or the password is wrong.", 0},
-	[USER_LIMITED] = {429, "Too many wrong passwords. Try again in a quarter of an hour.", 900},
-	[USER_UNAVAILABLE] = {503, "Accounts cannot be looked up just now. Try again in a minute.", 60},
+	[USER_WRONG] = {"The account or the password is wrong.", 403, 0},
+	[USER_UNKNOWN] = {"The account or the password is wrong.", 403, 0},
+	[USER_OTHER_REALM] = {"The account or the password is wrong.", 403, 0},
+	[USER_LIMITED] = {"Too many wrong passwords. Try again in a quarter of an hour.", 429, 900},
+	[USER_UNAVAILABLE] = {"Accounts cannot be looked up just now. Try again in a minute.", 503, 60},
 };
 
 static void password_was_checked(struct user_query *query)

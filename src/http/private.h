@@ -27,6 +27,7 @@ enum {
 	POOL_MORE_BYTES = 8192,     /* of a pool, beside the head: its table, the reply's head */
 	BACKLOG = 4096,
 	REFUSALS_MAX = 16, /* in a row, then a device's connection ends; a stranger's at the first */
+	STRANGER_REQUESTS_MAX = 16, /* then it ends as well */
 };
 
 enum request_phase {
@@ -90,6 +91,7 @@ struct connection {
 	bool is_accepted;   /* one is on this connection */
 	bool is_from_proxy;
 	unsigned refusals; /* in a row */
+	unsigned requests; /* that were answered while nobody was accepted */
 	int fd;
 	void *state;
 	void (*state_free)(void *state);

@@ -168,8 +168,9 @@ static bool add_header(const struct http_request *request, struct MHD_Response *
 }
 
 /*
- * Who is refused pays for a new handshake, which has a rate and waits for its turn: a request has neither. A device
- * that was accepted may ask for what is not there, but not without end. A proxy speaks for many.
+ * Who is refused pays for a new handshake, which has a rate and waits for its turn: a request has neither; so does who
+ * asks for much of what everybody may have. A device that was accepted may ask for what is not there, but not without
+ * end. A proxy speaks for many.
  */
 static bool is_refused_for_good(struct connection *connection, unsigned status)
 {
@@ -181,7 +182,9 @@ static bool is_refused_for_good(struct connection *connection, unsigned status)
 		return false;
 	if (connection->is_accepted)
 		return connection->refusals >= REFUSALS_MAX;
-	return is_refusal || status == MHD_HTTP_BAD_REQUEST;
+	connection->requests++;
+	return is_refusal || status == MHD_HTTP_BAD_REQUEST ||
+		connection->requests >= STRANGER_REQUESTS_MAX;
 }
 
 static bool add_headers(struct http_request *request, struct MHD_Response *response)

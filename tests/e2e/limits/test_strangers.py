@@ -62,6 +62,13 @@ def test_a_stranger_who_is_refused_has_to_connect_again(server, stranger, path, 
         assert [raw.status() for _ in range(2)] == [status, None]
 
 
+def test_a_stranger_who_asks_for_much_has_to_connect_again(server):
+    caps = b"GET /scep?operation=GetCACaps HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with RawConnection(server) as raw:
+        raw.send(caps * (REFUSALS + 4))
+        assert [raw.status() for _ in range(REFUSALS + 1)] == [200] * REFUSALS + [None]
+
+
 def test_a_device_that_is_served_may_ask_for_what_is_not_there(server, make_device):
     device = make_device().enroll()
     idle = plistlib.dumps({"Status": "Idle", "UDID": device.udid})

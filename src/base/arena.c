@@ -30,6 +30,7 @@ struct arena {
 	struct guest *guests;
 	size_t bound;
 	size_t asked;
+	bool is_secret;
 	struct chunk first; /* its bytes follow */
 };
 
@@ -142,6 +143,11 @@ bool arena_on_free(struct arena *arena, void (*free_fn)(void *object), void *obj
 	return true;
 }
 
+void arena_hold_secret(struct arena *arena)
+{
+	arena->is_secret = true;
+}
+
 size_t arena_used_bytes(const struct arena *arena)
 {
 	return arena->asked;
@@ -157,6 +163,8 @@ void arena_free(struct arena **arena)
 		guest->free_fn(guest->object);
 	for (struct chunk *chunk = (*arena)->chunks; chunk != NULL; chunk = next) {
 		next = chunk->next;
+		if ((*arena)->is_secret)
+			explicit_bzero(chunk->bytes, chunk->used);
 		if (chunk != &(*arena)->first)
 			free(chunk);
 	}

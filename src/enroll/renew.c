@@ -240,6 +240,8 @@ static void on_signer(void *ctx)
 	renew->seen_waiting = 0;
 	renew->is_over = false;
 	renew->arena = arena_new(ARENA_BYTES_MAX);
+	if (renew->arena != NULL)
+		arena_hold_secret(renew->arena); /* commands with challenges */
 	if (renew->arena == NULL || look(renew, &err) != RC_OK) {
 		tell_fault(renew, "renewal_not_looked_at", &err);
 		end_slice(renew, false);

@@ -50,7 +50,7 @@ struct renew {
 	int64_t after_id, next_id; /* where the slice began, and ends */
 	bool is_over;              /* it was the walk's last */
 	int64_t seen_waiting, seen_devices, counted_waiting, counted_devices;
-	bool has_told_fault; /* in this walk: why no profile can be made */
+	bool has_told_fault; /* since the last walk that came to its end */
 };
 
 struct renew *renew_new(struct enroll *enroll);

@@ -28,6 +28,8 @@ char *arena_str(struct arena *arena, struct slice s);
 /* Runs `free_fn(object)` when the arena dies, last registered first. False: memory short, not
  * registered. */
 bool arena_on_free(struct arena *arena, void (*free_fn)(void *object), void *object) MUST_USE;
+/* What lies in it is wiped when it dies. */
+void arena_hold_secret(struct arena *arena);
 size_t arena_used_bytes(const struct arena *arena);
 void arena_free(struct arena **arena);
 

@@ -120,14 +120,46 @@ static void short_memory_gives_null_and_counts_nothing(void **state)
 	assert_null(arena_new(100));
 	arena = arena_new(10000);
 	for (size_t i = 0; i < 4; i++) /* fill the piece that came with it */
-		(void)arena_alloc(arena, 1000);
+		(void)arena_alloc(arena, 900);
 	calls_left = 0;
 	assert_null(arena_alloc(arena, 1000));
 	calls_left = 0;
 	assert_null(arena_alloc(arena, 5000));
-	assert_int_equal(arena_used_bytes(arena), 4000);
+	assert_int_equal(arena_used_bytes(arena), 3600);
 	assert_non_null(arena_alloc(arena, 1000));
 	arena_free(&arena);
+}
+
+static size_t wiped;
+
+void __wrap_explicit_bzero(void *bytes, size_t len);
+void __wrap_explicit_bzero(void *bytes, size_t len)
+{
+	memset(bytes, 0, len);
+	wiped += len;
+}
+
+static void what_is_secret_is_wiped_and_nothing_else(void **state)
+{
+	static const size_t sizes[] = {10, 5000, 3000, 3000};
+	size_t asked = 0;
+
+	(void)state;
+	for (int is_secret = 0; is_secret < 2; is_secret++) {
+		struct arena *arena = arena_new(20000);
+
+		wiped = 0;
+		asked = 0;
+		if (is_secret)
+			arena_hold_secret(arena);
+		for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+			assert_non_null(arena_alloc(arena, sizes[i]));
+			asked += sizes[i];
+		}
+		arena_free(&arena);
+		assert_int_equal(wiped >= asked, is_secret);
+	}
+	assert_true(wiped > 0);
 }
 
 int main(void)
@@ -138,6 +170,7 @@ int main(void)
 		cmocka_unit_test(copies_end_with_a_zero),
 		cmocka_unit_test(guests_are_freed_last_first),
 		cmocka_unit_test(a_full_arena_takes_no_guest),
+		cmocka_unit_test(what_is_secret_is_wiped_and_nothing_else),
 		cmocka_unit_test(short_memory_gives_null_and_counts_nothing),
 	};
 

@@ -296,7 +296,7 @@ static void reply(struct job *job)
 	http_reply_header(call->request, "Cache-Control", "no-store");
 	http_reply_header(call->request, "Content-Disposition",
 		"attachment; filename=\"enroll.mobileconfig\"");
-	http_reply(call->request, 201, "application/x-apple-aspen-config", &handing->profile);
+	http_reply(call->request, 201, PROFILE_MEDIA_TYPE, &handing->profile);
 	buf_fini_secret(&handing->profile);
 }
 

@@ -69,11 +69,6 @@ static enum rc look_at(struct device *device, struct http_request *request, stru
 	return rc;
 }
 
-static bool is_plain_stranger(const struct http_request *request)
-{
-	return !http_request_is_tls(request) && !http_request_is_from_proxy(request);
-}
-
 bool device_before(struct http_request *request, void *ctx)
 {
 	static const char plain_text[] = "without TLS, and its sender is not one of [device] proxies";
@@ -83,7 +78,7 @@ bool device_before(struct http_request *request, void *ctx)
 	struct err err = {0};
 	enum refusal refusal;
 
-	if (is_plain_stranger(request)) {
+	if (!http_request_is_private(request)) {
 		turn_away(device, request, &shown, REFUSAL_PLAIN, plain_text);
 		return false;
 	}

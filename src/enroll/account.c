@@ -11,7 +11,6 @@
 #include "pomona/pki/apple_chain.h"
 #include "refusal.h"
 
-#define PROFILE_TYPE "application/x-apple-aspen-config"
 #define COMMON_NAME "Pomona device identity"
 
 enum {
@@ -58,7 +57,7 @@ void account_log_refused(struct enroll *enroll, struct http_request *request,
 
 bool account_is_private(struct http_request *request)
 {
-	if (http_request_is_tls(request) || http_request_is_from_proxy(request))
+	if (http_request_is_private(request))
 		return true;
 	enroll_say(request, 403, "want TLS");
 	return false;
@@ -211,7 +210,7 @@ static void give(struct handing *handing)
 		LOG_STR("user", handing->account.user_name), LOG_STR("mode", modes[handing->ask.mode].version),
 		LOG_SLICE("product", info->product), LOG_STR("peer", client));
 	http_reply_header(handing->http, "Cache-Control", "no-store");
-	http_reply(handing->http, 200, PROFILE_TYPE, &handing->profile);
+	http_reply(handing->http, 200, PROFILE_MEDIA_TYPE, &handing->profile);
 }
 
 static void done(struct store_job *job, enum rc rc, const struct err *err)

@@ -66,7 +66,7 @@ struct ade_call *ade_call_begin(struct enroll *enroll, struct http_request *requ
 		enroll_busy(request);
 		return NULL;
 	}
-	if (http_request_is_tls(request) || http_request_is_from_proxy(request))
+	if (http_request_is_private(request))
 		return call;
 	ade_refuse(call, ADE_PLAIN, NULL);
 	return NULL;
@@ -139,7 +139,7 @@ static void reply_profile(struct ade_call *call)
 		LOG_SLICE("build", call->info.build), LOG_SLICE("user", call->user),
 		LOG_STR("peer", call->address));
 	http_reply_header(call->http, "Cache-Control", "no-store");
-	http_reply(call->http, 200, "application/x-apple-aspen-config", &call->profile);
+	http_reply(call->http, 200, PROFILE_MEDIA_TYPE, &call->profile);
 }
 
 /* Its challenge is good for this device alone. */

@@ -22,7 +22,6 @@ enum {
 };
 
 #define LIMITED_RETRY_AFTER "900"
-#define PROFILE_TYPE "application/x-apple-aspen-config"
 
 struct invite_call {
 	struct store_job job;
@@ -178,7 +177,7 @@ static struct invite_call *open_link(struct enroll *enroll, struct http_request 
 		enroll_busy(request);
 		return NULL;
 	}
-	if (!http_request_is_tls(request) && !http_request_is_from_proxy(request))
+	if (!http_request_is_private(request))
 		call->refusal = INVITE_NOT_TLS;
 	else if (find(call, &err) != RC_OK) {
 		enroll_fail(request, &err);
@@ -254,7 +253,7 @@ static void reply_profile(struct invite_call *call)
 	http_reply_header(call->http, "Cache-Control", "no-store");
 	http_reply_header(call->http, "X-Content-Type-Options", "nosniff");
 	http_reply_header(call->http, "Content-Disposition", "inline; filename=\"enroll.mobileconfig\"");
-	http_reply(call->http, 200, PROFILE_TYPE, &call->profile);
+	http_reply(call->http, 200, PROFILE_MEDIA_TYPE, &call->profile);
 }
 
 static void done(struct store_job *job, enum rc rc, const struct err *err)

@@ -12,8 +12,6 @@
  * more, signed by that identity (phase 3), and is given the enrollment profile.
  */
 
-#define ASPEN_CONFIG "application/x-apple-aspen-config"
-
 enum {
 	REPLY_BYTES_MAX = 2 * PROFILE_BYTES_MAX, /* the signature, the chain */
 };
@@ -74,14 +72,15 @@ static void refuse(struct ota_call *call, const char *text)
 {
 	const enum ota_refusal refusal = call->decision.refusal;
 	const struct cert_facts *signer = call->ask.signer;
+	char client[HTTP_ADDRESS_BYTES];
 
+	(void)http_request_client(call->http, client);
 	atomic_fetch_add(&call->enroll->ota_refused, 1);
 	if (log_limit_take(call->enroll->ota_refused_lines, refusal,
 						clock_monotonic_us(call->enroll->clock)))
 		log_warning("ota_refused", LOG_STR("request", http_request_id(call->http)),
 			LOG_STR("reason", ota_refusal_name(refusal)), LOG_STR("text", text),
-			LOG_STR("signer", signer == NULL ? NULL : signer->subject),
-			LOG_STR("peer", http_request_peer(call->http)));
+			LOG_STR("signer", signer == NULL ? NULL : signer->subject), LOG_STR("peer", client));
 	enroll_say(call->http, ota_refusal_status(refusal), ota_refusal_text(refusal));
 }
 
@@ -90,7 +89,9 @@ static void reply_profile(struct ota_call *call)
 	const struct ota_decision *decision = &call->decision;
 	const bool is_begun = decision->phase == OTA_PHASE_2;
 	char device[ENROLLMENT_DEVICE_ID_BYTES_MAX + 1];
+	char client[HTTP_ADDRESS_BYTES];
 
+	(void)http_request_client(call->http, client);
 	(void)snprintf(device, sizeof(device), "%.*s", (int)call->info.udid.len,
 		(const char *)call->info.udid.ptr);
 	if (is_begun)
@@ -99,9 +100,9 @@ static void reply_profile(struct ota_call *call)
 		atomic_fetch_add(&call->enroll->ota_finished, 1);
 	log_info(is_begun ? "ota_begun" : "ota_finished", LOG_STR("request", http_request_id(call->http)),
 		LOG_STR("device", device), LOG_INT("intent", decision->ota.intent_id),
-		LOG_STR("signer", call->ask.signer->subject), LOG_STR("peer", http_request_peer(call->http)));
+		LOG_STR("signer", call->ask.signer->subject), LOG_STR("peer", client));
 	http_reply_header(call->http, "Cache-Control", "no-store");
-	http_reply(call->http, 200, ASPEN_CONFIG, &call->profile);
+	http_reply(call->http, 200, PROFILE_MEDIA_TYPE, &call->profile);
 }
 
 /* --- reading and judging: refusals are the decision's */
@@ -296,7 +297,7 @@ void ota_handle(struct http_request *request, void *ctx)
 		enroll_busy(request);
 		return;
 	}
-	if (!http_request_is_tls(request) && !http_request_is_from_proxy(request)) {
+	if (!http_request_is_private(request)) {
 		call->decision.refusal = OTA_REFUSED_PLAIN;
 		refuse(call, "without TLS, and its sender is not one of [device] proxies");
 		return;

@@ -16,6 +16,8 @@
 #include "pomona/base/err.h"
 #include "pomona/pki/cert.h"
 
+#define PROFILE_MEDIA_TYPE "application/x-apple-aspen-config"
+
 enum {
 	PROFILE_BYTES_MAX = 1048576,
 	PROFILE_TEXT_BYTES_MAX = 256, /* names, identifiers, topics */

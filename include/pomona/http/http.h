@@ -182,6 +182,11 @@ bool http_request_is_from_proxy(const struct http_request *request);
 bool http_request_client(const struct http_request *request, char out[static HTTP_ADDRESS_BYTES]);
 /* Did it come over TLS of ours? */
 bool http_request_is_tls(const struct http_request *request);
+/* Over TLS of ours, or by a proxy of the listener, which had TLS: what is secret may be said. */
+static inline bool http_request_is_private(const struct http_request *request)
+{
+	return http_request_is_tls(request) || http_request_is_from_proxy(request);
+}
 /* Monotonic microseconds when the head had been read. */
 int64_t http_request_started_us(const struct http_request *request);
 

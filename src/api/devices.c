@@ -79,6 +79,7 @@ static enum rc read_filter(struct call *call, const struct page *page,
 		.kind = slice_of_str(http_request_query(call->request, "kind")),
 		.serial_number = slice_of_str(http_request_query(call->request, "serial")),
 		.activity = slice_of_str(http_request_query(call->request, "activity")),
+		.renewal = slice_of_str(http_request_query(call->request, "renewal")),
 	};
 
 	*filter = (struct enrollment_filter){.after_id = page->after_id, .limit = page->limit};

@@ -262,7 +262,7 @@ void api_ids_append_text(struct buf *out, struct slice text);
 
 /* The words that choose enrollments; empty slices where none was given. */
 struct filter_words {
-	struct slice state, kind, serial_number, activity;
+	struct slice state, kind, serial_number, activity, renewal;
 };
 enum rc api_filter_read(struct call *call, const struct filter_words *words,
 	struct enrollment_filter *filter, struct err *err) MUST_USE;

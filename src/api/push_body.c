@@ -36,6 +36,10 @@ static const struct json_field filter_table[] = {
 		.kind = JSON_KIND_STRING,
 		.offset = offsetof(struct filter_words, activity),
 		.max_bytes = WORD_BYTES_MAX},
+	{.key = "renewal",
+		.kind = JSON_KIND_STRING,
+		.offset = offsetof(struct filter_words, renewal),
+		.max_bytes = WORD_BYTES_MAX},
 };
 
 static enum rc read_filter(struct call *call, const struct json_value *object,
@@ -48,9 +52,11 @@ static enum rc read_filter(struct call *call, const struct json_value *object,
 		call->field = "filter";
 		return err_context(err, "filter");
 	}
-	if (words.state.len + words.kind.len + words.serial_number.len + words.activity.len == 0)
+	if (words.state.len + words.kind.len + words.serial_number.len + words.activity.len +
+			words.renewal.len ==
+		0)
 		return api_call_invalid(call, err, "filter",
-			"name at least one of state, kind, serial_number, activity; or give \"all\": true");
+			"name at least one of state, kind, serial_number, activity, renewal; or give \"all\": true");
 	/* a script's variable that is not set must not mean everybody */
 	if (words.serial_number.ptr != NULL && words.serial_number.len == 0)
 		return api_call_invalid(call, err, "serial_number", "must not be empty");

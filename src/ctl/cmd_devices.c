@@ -45,7 +45,8 @@ static void print(const struct ctl *ctl, const struct json_value *json)
 int cmd_devices(struct ctl *ctl, const struct args *args)
 {
 	static const char *const filters[][2] = {{"--state", "state"}, {"--kind", "kind"},
-		{"--serial", "serial"}, {"--activity", "activity"}, {"--limit", "limit"}, {"--cursor", "cursor"}};
+		{"--serial", "serial"}, {"--activity", "activity"}, {"--renewal", "renewal"},
+		{"--limit", "limit"}, {"--cursor", "cursor"}};
 	char path[API_PATH_BYTES_MAX] = "/api/v1/devices";
 
 	if (args_get(args, "--limit") == NULL && !api_path_add(path, "limit", "1000"))

@@ -16,6 +16,7 @@ static const struct {
 	{"serial", "serial_number"},
 	{"serial_number", "serial_number"},
 	{"activity", "activity"},
+	{"renewal", "renewal"},
 };
 
 static const char *filter_key_of(struct slice word)
@@ -32,8 +33,8 @@ static enum rc add_filter(struct json_value *filter, const char *text, struct er
 	const char *key = filter_key_of(slice_of(text, len));
 
 	if (key == NULL || text[len] == '\0')
-		return err_set(err, RC_INVALID, "--filter wants state=, kind=, serial= or activity=, not %s",
-			text);
+		return err_set(err, RC_INVALID,
+			"--filter wants state=, kind=, serial=, activity= or renewal=, not %s", text);
 	if (json_get(filter, key) != NULL)
 		return err_set(err, RC_INVALID, "--filter names %s twice", key);
 	json_set_str(filter, key, text + len + 1);

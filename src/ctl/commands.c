@@ -11,7 +11,8 @@ static const struct option init_options[] = {{"--dir", true}, {"--hostname", tru
 static const struct option refusals_options[] = {{"--limit", true}};
 static const struct option page_options[] = {{"--limit", true}, {"--cursor", true}};
 static const struct option devices_options[] = {{"--limit", true}, {"--cursor", true},
-	{"--state", true}, {"--kind", true}, {"--serial", true}, {"--activity", true}};
+	{"--state", true}, {"--kind", true}, {"--serial", true}, {"--activity", true},
+	{"--renewal", true}};
 static const struct option commands_options[] = {{"--limit", true}, {"--cursor", true},
 	{"--open", false}, {"--device", true}};
 static const struct option send_options[] = {{"--all", false}, {"--uuid", true},
@@ -52,8 +53,8 @@ static const struct command table[] = {
 		"set up a new server in DIR", OPTIONS(init_options), WORDS(0, 0), .run = cmd_init},
 	{"status", NULL, "", "how the server is", NULL, 0, WORDS(0, 0), .run = cmd_status},
 	{"devices", NULL,
-		"[--state STATE] [--kind KIND] [--serial NUMBER] [--activity active|inactive] [--limit N] "
-		"[--cursor C]",
+		"[--state STATE] [--kind KIND] [--serial NUMBER] [--activity active|inactive] [--renewal STATE] "
+		"[--limit N] [--cursor C]",
 		"list devices and their user channels", OPTIONS(devices_options), WORDS(0, 0),
 		.run = cmd_devices},
 	{"device", "show", "ID", "one device: what is known, its users, its open commands", NULL, 0,
@@ -75,7 +76,7 @@ static const struct command table[] = {
 	{"cancel", NULL, "UUID [ID...]", "cancel a command that is still open, for all or some", NULL, 0,
 		WORDS(1, ARGS_MAX), .run = cmd_cancel},
 	{"push", NULL, "(ID... | --all | --filter KEY=VALUE...) [--urgent]",
-		"wake devices; the keys are state, kind, serial, activity", OPTIONS(push_options),
+		"wake devices; the keys are state, kind, serial, activity, renewal", OPTIONS(push_options),
 		WORDS(0, ARGS_MAX), .run = cmd_push},
 	{"pushcert", "set", "CERTIFICATE [KEY] [--password-file FILE] [--force]",
 		"bring in a push certificate (PEM); the key may stand in the same file, and be encrypted",

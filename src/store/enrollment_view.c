@@ -4,6 +4,8 @@
 #include "pomona/store/enrollment.h"
 #include "pomona/store/escrow.h"
 #include "pomona/store/push.h"
+#include "pomona/store/renewal.h"
+#include "renewal_sql.h"
 #include "txn.h"
 
 _Static_assert(ESCROW_UNLOCK_TOKEN == 1 && ESCROW_BOOTSTRAP_TOKEN == 2, "numbers in SQL");
@@ -49,6 +51,7 @@ _Static_assert(ESCROW_UNLOCK_TOKEN == 1 && ESCROW_BOOTSTRAP_TOKEN == 2, "numbers
 #define SELECT_INACTIVE \
 	VIEW_COLUMNS \
 	" FROM enrollment e INDEXED BY enrollment_inactive" VIEW_JOINS "WHERE e.inactive_at > 0"
+#define SELECT_RENEWAL VIEW_COLUMNS SQL_RENEWAL_IN_STATE VIEW_JOINS "WHERE " SQL_RENEWAL_IS_IN_STATE
 
 static void read_enrollment(const struct query *query, struct enrollment *enrollment)
 {
@@ -157,15 +160,19 @@ enum rc enrollment_view(struct txn *txn, int64_t id, struct arena *arena,
 }
 
 /* What every list asks besides what it is found by. */
-#define AFTER \
-	" AND e.id > ?2 AND (?3 = 0 OR e.state = ?3) AND (?4 = 0 OR e.kind = ?4)" \
+#define AFTER(id) \
+	" AND " id \
+	" > ?2 AND (?3 = 0 OR e.state = ?3) AND (?4 = 0 OR e.kind = ?4)" \
 	" AND (?5 = 0 OR e.device_id = ?5) AND (?6 = 0 OR (e.inactive_at > 0) = (?6 = 2))" \
-	" ORDER BY e.id LIMIT ?7"
+	" AND (?8 = 0 OR EXISTS (SELECT 1 FROM renewal n WHERE n.enrollment_id = e.id AND n.state = ?8" \
+	" AND e.state = 2)) ORDER BY " id " LIMIT ?7"
 _Static_assert(ENROLLMENT_ACTIVE == 1 && ENROLLMENT_INACTIVE == 2, "numbers in SQL");
 
-#define LIST(query, txn, err, where, find) \
-	QUERY(query, txn, err, where AFTER, find, V_INT(filter->after_id), V_INT(filter->state), \
-		V_INT(filter->kind), V_INT(filter->device_id), V_INT(filter->activity), V_INT(filter->limit))
+#define LIST_BY(query, txn, err, where, find, id) \
+	QUERY(query, txn, err, where AFTER(id), find, V_INT(filter->after_id), V_INT(filter->state), \
+		V_INT(filter->kind), V_INT(filter->device_id), V_INT(filter->activity), V_INT(filter->limit), \
+		V_INT(filter->renewal))
+#define LIST(query, txn, err, where, find) LIST_BY(query, txn, err, where, find, "e.id")
 
 static enum rc start_list(struct query *query, struct txn *txn,
 	const struct enrollment_filter *filter, struct err *err)
@@ -175,6 +182,8 @@ static enum rc start_list(struct query *query, struct txn *txn,
 			V_TEXT(filter->serial_number));
 	if (filter->device_id != 0)
 		return LIST(query, txn, err, SELECT_VIEW "WHERE e.device_id = ?1", V_INT(filter->device_id));
+	if (filter->renewal != 0)
+		return LIST_BY(query, txn, err, SELECT_RENEWAL, V_INT(filter->renewal), "r.enrollment_id");
 	if (filter->activity == ENROLLMENT_INACTIVE)
 		return LIST(query, txn, err, SELECT_INACTIVE " AND ?1 = 0", V_INT(0));
 	return LIST(query, txn, err, SELECT_VIEW "WHERE ?1 = 0", V_INT(0));
@@ -185,6 +194,10 @@ static enum rc check_filter(const struct enrollment_filter *filter, struct err *
 	if (filter->activity < ENROLLMENT_ANY_ACTIVITY || filter->activity > ENROLLMENT_INACTIVE)
 		return err_set(err, RC_INVALID, "activity: %d, want %d..%d", filter->activity,
 			ENROLLMENT_ANY_ACTIVITY, ENROLLMENT_INACTIVE);
+	if (filter->renewal < RENEWAL_NONE || filter->renewal >= RENEWAL_STATE_END ||
+		filter->renewal == RENEWAL_DONE)
+		return err_set(err, RC_INVALID, "renewal: %d, want %d..%d, and not %d", filter->renewal,
+			RENEWAL_NONE, RENEWAL_STATE_END - 1, RENEWAL_DONE);
 	return limit_check(filter->limit, err);
 }
 

@@ -40,6 +40,10 @@ _Static_assert(ENROLLMENT_ENROLLED == 2 && RENEWAL_ORDERED == 1 && RENEWAL_DONE 
 	"SELECT r.state, count(*) FROM renewal r INDEXED BY renewal_by_state" \
 	" CROSS JOIN enrollment e ON e.id = r.enrollment_id" \
 	" WHERE r.state <> 4 AND e.state = 2 GROUP BY r.state"
+/* ?1 is the state, not that of DONE; in the order of r.enrollment_id. */
+#define SQL_RENEWAL_IN_STATE \
+	" FROM renewal r INDEXED BY renewal_by_state CROSS JOIN enrollment e ON e.id = r.enrollment_id"
+#define SQL_RENEWAL_IS_IN_STATE "r.state = ?1 AND r.state <> 4 AND e.state = 2"
 #define SQL_REMOVAL_FIND \
 	"SELECT q.command_id, q.state, q.is_never_notnow FROM removal m CROSS JOIN queue q" \
 	" ON q.enrollment_id = m.enrollment_id AND q.command_id = m.command_id WHERE m.enrollment_id = ?1"

@@ -153,6 +153,8 @@ struct enrollment_filter {
 	struct slice serial_number; /* empty: any */
 	int64_t device_id;          /* the users of this device; 0: any */
 	int activity;               /* enum enrollment_activity */
+	int
+		renewal; /* enum renewal_state, of those that are enrolled; not DONE, of which there is no index; 0: any */
 };
 enum rc enrollment_list(struct txn *txn, const struct enrollment_filter *filter,
 	struct arena *arena, struct enrollment_view **views_r, size_t *count_r, struct err *err) MUST_USE;

@@ -275,6 +275,10 @@ def test_a_profile_that_cannot_be_made_is_a_failed_try_that_is_seen_and_comes_ag
     server.wait_log(f"event=renewal_failed device={phone.udid} .*SCEP")
     clock.look()
     assert phone.renewal()["state"] == "failed" and renewals(server)["failed"] == 1
+    assert [row["id"] for row in server.get("/api/v1/devices?renewal=failed")["devices"]] == [phone.udid]
+    assert server.get("/api/v1/devices?renewal=sent")["devices"] == []
+    assert phone.udid in server.ctl("devices", "--renewal", "failed").stdout
+    assert server.api("GET", "/api/v1/devices?renewal=done").json()["field"] == "renewal"
     assert len([line for line in server.log if "event=renewal_failed" in line]) == 1, "not again and again"
     switch_scep("on")
     clock.on(DAY_S // 2)

@@ -47,6 +47,7 @@ static void what_is_asked_becomes_the_body(void **state)
 		{"--filter kind=user", "{\"filter\":{\"kind\":\"user\"}}"},
 		{"--filter=serial=C=2 --filter=activity=inactive",
 			"{\"filter\":{\"serial_number\":\"C=2\",\"activity\":\"inactive\"}}"},
+		{"--filter=renewal=failed", "{\"filter\":{\"renewal\":\"failed\"}}"},
 		{"--filter=state=", "{\"filter\":{\"state\":\"\"}}"},
 	};
 

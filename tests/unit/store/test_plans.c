@@ -103,6 +103,10 @@ static const struct plan renewal_plans[] = {
 			"SEARCH s USING COVERING INDEX scep_transaction_by_identity (identity_id=?)"}},
 	{SQL_RENEWAL_COUNTS,
 		{"SCAN r USING COVERING INDEX renewal_by_state", "SEARCH e USING INTEGER PRIMARY KEY (rowid=?)"}},
+	{"SELECT e.id" SQL_RENEWAL_IN_STATE " WHERE " SQL_RENEWAL_IS_IN_STATE
+		" AND r.enrollment_id > ?2 ORDER BY r.enrollment_id LIMIT ?7",
+		{"SEARCH r USING COVERING INDEX renewal_by_state (state=? AND enrollment_id>?)",
+			"SEARCH e USING INTEGER PRIMARY KEY (rowid=?)"}},
 	{SQL_REMOVAL_FIND,
 		{"SEARCH m USING INTEGER PRIMARY KEY (rowid=?)",
 			"SEARCH q USING PRIMARY KEY (enrollment_id=? AND command_id=?)"}},

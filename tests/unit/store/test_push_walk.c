@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "pomona/store/renewal.h"
+
 static int64_t add_device(struct fixture *f, int n)
 {
 	char ext_id[32];
@@ -317,20 +319,23 @@ static void test_the_list_can_be_of_active_or_of_inactive_ones(void **state)
 	}
 }
 
-static void test_an_activity_that_there_is_not_is_refused(void **state)
+static void test_an_activity_or_a_renewal_that_there_is_not_is_refused(void **state)
 {
-	static const int wrong[] = {-1, 3};
+	static const struct enrollment_filter wrong[] = {
+		{.limit = 1, .activity = -1},
+		{.limit = 1, .activity = 3},
+		{.limit = 1, .renewal = -1},
+		{.limit = 1, .renewal = RENEWAL_DONE},
+		{.limit = 1, .renewal = RENEWAL_STATE_END},
+	};
 	struct fixture *f = *state;
 	struct enrollment_view *views;
 	size_t count;
 	struct err err;
 
-	for (size_t i = 0; i < COUNT_OF(wrong); i++) {
-		struct enrollment_filter filter = {.limit = 1, .activity = wrong[i]};
-
-		assert_rc(enrollment_list(fixture_write(f), &filter, f->arena, &views, &count, &err), RC_INVALID,
-			&err);
-	}
+	for (size_t i = 0; i < COUNT_OF(wrong); i++)
+		assert_rc(enrollment_list(fixture_write(f), &wrong[i], f->arena, &views, &count, &err),
+			RC_INVALID, &err);
 }
 
 int main(void)
@@ -348,7 +353,7 @@ int main(void)
 		TEST(test_only_those_that_can_be_woken_become_inactive),
 		TEST(test_inactive_channels_and_dead_tokens_are_counted),
 		TEST(test_the_list_can_be_of_active_or_of_inactive_ones),
-		TEST(test_an_activity_that_there_is_not_is_refused),
+		TEST(test_an_activity_or_a_renewal_that_there_is_not_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,6 +132,49 @@ static void what_is_ordered_is_found_by_itself(void **state)
 	assert_int_equal(count, 0);
 }
 
+static void the_list_can_be_of_one_state_of_who_is_enrolled(void **state)
+{
+	static const struct {
+		struct enrollment_filter filter;
+		const char *names;
+	} rows[] = {
+		{{.limit = 10, .renewal = RENEWAL_FAILED}, "ACD"},
+		{{.limit = 2, .renewal = RENEWAL_FAILED}, "AC"},
+		{{.limit = 10, .renewal = RENEWAL_FAILED, .after_id = 1}, "CD"},
+		{{.limit = 10, .renewal = RENEWAL_SENT}, "B"},
+		{{.limit = 10, .renewal = RENEWAL_OVER}, ""},
+		{{.limit = 10, .renewal = RENEWAL_FAILED, .state = ENROLLMENT_REMOVED}, ""},
+		{{.limit = 10, .renewal = RENEWAL_FAILED, .serial_number = S("SERIAL")}, "ACD"},
+		{{.limit = 10, .renewal = RENEWAL_SENT, .serial_number = S("SERIAL")}, "B"},
+		{{.limit = 10, .renewal = RENEWAL_SENT, .serial_number = S("other")}, ""},
+		{{.limit = 10, .renewal = RENEWAL_FAILED, .activity = ENROLLMENT_INACTIVE}, ""},
+		{{.limit = 10, .renewal = RENEWAL_FAILED, .activity = ENROLLMENT_ACTIVE}, "ACD"},
+	};
+	static const enum renewal_state states[] = {RENEWAL_FAILED, RENEWAL_SENT, RENEWAL_FAILED,
+		RENEWAL_FAILED, RENEWAL_FAILED};
+	struct fixture *f = *state;
+	struct err err = {0};
+
+	for (size_t i = 0; i < COUNT_OF(states); i++) {
+		const int64_t id = enroll(f, (char[]){(char)('A' + i), '\0'}, (uint8_t)(i + 1));
+
+		put(f, &(struct renewal_row){.enrollment_id = id, .identity_id = id, .state = states[i]});
+		if (i == COUNT_OF(states) - 1)
+			assert_ok(enrollment_set_state(fixture_write(f), id, ENROLLMENT_REMOVED, &err), &err);
+	}
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		char names[ROWS + 1] = "";
+		struct enrollment_view *views;
+		size_t count;
+
+		assert_ok(enrollment_list(fixture_write(f), &rows[i].filter, f->arena, &views, &count, &err),
+			&err);
+		for (size_t j = 0; j < count; j++)
+			names[j] = views[j].enrollment.ext_id[0];
+		assert_string_equal(names, rows[i].names);
+	}
+}
+
 static void counts_are_of_who_is_enrolled_and_totals_of_all_that_was(void **state)
 {
 	struct fixture *f = *state;
@@ -268,6 +311,7 @@ int main(void)
 		TEST(the_walk_sees_enrolled_devices_in_their_order_and_no_others),
 		TEST(a_row_is_kept_with_what_became_of_its_command),
 		TEST(what_is_ordered_is_found_by_itself),
+		TEST(the_list_can_be_of_one_state_of_who_is_enrolled),
 		TEST(counts_are_of_who_is_enrolled_and_totals_of_all_that_was),
 		TEST(the_profile_of_a_challenge_becomes_the_identitys_and_is_copied_to_the_next),
 		TEST(a_challenge_of_a_renewal_goes_with_its_device),

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "signed.h"
 
 struct apple_chain {
 	atomic_uint refs;
@@ -52,18 +52,6 @@ const char *apple_cert_name(const uint8_t sha256[static SHA256_BYTES])
 	return NULL;
 }
 
-static bool is_key_taken(X509 *cert)
-{
-	const EVP_PKEY *key = X509_get0_pubkey(cert);
-	const int bits = key == NULL ? 0 : EVP_PKEY_get_bits(key);
-
-	if (key == NULL)
-		return false;
-	if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA)
-		return bits >= APPLE_RSA_BITS_MIN && bits <= APPLE_RSA_BITS_MAX;
-	return EVP_PKEY_get_base_id(key) == EVP_PKEY_EC && bits >= APPLE_EC_BITS_MIN;
-}
-
 static enum rc parse_cert(struct slice der, X509 **cert_r, struct cert_facts *facts_r,
 	struct err *err)
 {
@@ -76,10 +64,10 @@ static enum rc parse_cert(struct slice der, X509 **cert_r, struct cert_facts *fa
 		return rc;
 	if (!facts_r->is_ca)
 		return err_set(err, RC_INVALID, "%s is not the certificate of a CA", facts_r->subject);
-	if (!is_key_taken(cert)) {
+	if (!pki_signed_is_key_taken(cert)) {
 		ERR_clear_error();
 		return err_set(err, RC_INVALID, "%s: its key is not taken: want RSA of %d to %d bits, or EC",
-			facts_r->subject, APPLE_RSA_BITS_MIN, APPLE_RSA_BITS_MAX);
+			facts_r->subject, SIGNER_RSA_BITS_MIN, SIGNER_RSA_BITS_MAX);
 	}
 	(void)X509_check_purpose(cert, -1, 0); /* reads its extensions now: later, memory may be short */
 	*cert_r = cert;
@@ -183,7 +171,7 @@ static enum apple_verdict judge(const struct apple_chain *chain, X509 *signer)
 		return APPLE_UNJUDGED;
 	if (X509_verify_cert(ctx) != 1 || X509_check_ca(signer) != 0)
 		return APPLE_NOT_CHAINED;
-	return is_key_taken(signer) && is_digest_taken(signer) ? APPLE_GOOD : APPLE_WEAK;
+	return pki_signed_is_key_taken(signer) && is_digest_taken(signer) ? APPLE_GOOD : APPLE_WEAK;
 }
 
 enum apple_verdict apple_chain_judge(const struct apple_chain *chain, struct slice der)

@@ -103,7 +103,7 @@ enum rc message_signature_verify(const struct message_signature *signature, stru
 	enum rc rc = pki_signed_verify(&signature->message, body, err);
 
 	if (rc == RC_UNSUPPORTED)
-		return err_set(err, RC_DENIED, "its key is not known here");
+		return err_set(err, RC_DENIED, "its key is not taken");
 	return rc == RC_DENIED ? err_set(err, rc, "it is not the signature of this body") : rc;
 }
 

@@ -3,6 +3,8 @@
 
 #include <openssl/err.h>
 
+#include "pomona/pki/device_cms.h"
+
 static const int digests[] = {NID_sha1, NID_sha256, NID_sha384, NID_sha512};
 
 bool pki_signed_is_digest_taken(const struct pki_signed *message)
@@ -89,6 +91,18 @@ struct slice pki_signed_content(const struct pki_signed *message)
 	return slice_of(ASN1_STRING_get0_data(*content), (size_t)ASN1_STRING_length(*content));
 }
 
+bool pki_signed_is_key_taken(X509 *signer)
+{
+	const EVP_PKEY *key = X509_get0_pubkey(signer);
+	const int bits = key == NULL ? 0 : EVP_PKEY_get_bits(key);
+
+	if (key == NULL)
+		return false;
+	if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA)
+		return bits >= SIGNER_RSA_BITS_MIN && bits <= SIGNER_RSA_BITS_MAX;
+	return EVP_PKEY_get_base_id(key) == EVP_PKEY_EC && bits >= SIGNER_EC_BITS_MIN;
+}
+
 /* The attributes are signed, and one of them is the digest of the content. */
 static bool is_of_attributes(const struct pki_signed *message, const EVP_MD *md,
 	struct slice content)
@@ -131,8 +145,9 @@ enum rc pki_signed_verify(const struct pki_signed *message, struct slice content
 	if (!pki_signed_is_digest_taken(message))
 		return err_set(err, RC_UNSUPPORTED, "its digest is %s; want SHA-1, SHA-256, SHA-384 or SHA-512",
 			OBJ_nid2sn(message->digest));
-	if (key == NULL)
-		return ossl_fault(err, RC_UNSUPPORTED, "its certificate has no key that is known here");
+	if (!pki_signed_is_key_taken(message->signer))
+		return ossl_fault(err, RC_UNSUPPORTED, "its key is not taken: want RSA of %d to %d bits, or EC",
+			SIGNER_RSA_BITS_MIN, SIGNER_RSA_BITS_MAX);
 	ossl_forget();
 	if (CMS_signed_get_attr_count(message->info) >= 0)
 		is_good = is_of_attributes(message, md, content);

@@ -28,11 +28,12 @@ enum rc pki_signed_parse(struct slice message, enum pki_content where, struct pk
 	struct err *err) MUST_USE;
 /* Empty where it is apart. Borrowed. */
 struct slice pki_signed_content(const struct pki_signed *message);
+/* RSA or EC of the sizes in device_cms.h. Its kind and size are the sender's choice, and what it costs to use it. */
+bool pki_signed_is_key_taken(X509 *signer);
 /* SHA-1 or SHA-2: SHA-1 still is what many clients send, and what they sign is their own. */
 bool pki_signed_is_digest_taken(const struct pki_signed *message);
 /*
- * Has the signer signed `content`? RC_UNSUPPORTED: by a digest that is not taken, or a key that cannot be read;
- * RC_DENIED: no. Look at the key first: it is the sender's choice, and a strange one costs more.
+ * Has the signer signed `content`? RC_UNSUPPORTED: by a digest or a key that is not taken; RC_DENIED: no.
  */
 enum rc pki_signed_verify(const struct pki_signed *message, struct slice content, struct err *err)
 	MUST_USE;

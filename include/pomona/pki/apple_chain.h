@@ -22,9 +22,6 @@
 
 enum {
 	APPLE_CERTS_MAX = 16,
-	APPLE_RSA_BITS_MIN = 1024,
-	APPLE_RSA_BITS_MAX = 8192,
-	APPLE_EC_BITS_MIN = 256,
 };
 
 struct apple_chain;

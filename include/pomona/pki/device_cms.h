@@ -13,7 +13,13 @@
 #include "pomona/base/slice.h"
 #include "pomona/pki/cert.h"
 
-enum { DEVICE_CMS_BYTES_MAX = 65536 };
+enum {
+	DEVICE_CMS_BYTES_MAX = 65536,
+	SIGNER_RSA_BITS_MIN =
+		1024, /* of a key that signs any CMS message here: Apple's device CA has no more */
+	SIGNER_RSA_BITS_MAX = 8192, /* what one costs is the sender's choice */
+	SIGNER_EC_BITS_MIN = 256,
+};
 
 struct device_cms;
 
@@ -29,8 +35,7 @@ struct slice device_cms_signer_der(const struct device_cms *cms);
 const struct cert_facts *device_cms_signer(const struct device_cms *cms);
 /*
  * Has the signer signed the content? SHA-1 is taken: it is what older systems sign with, and the signer made the content
- * himself. RC_DENIED: no. RC_UNSUPPORTED: by a digest or a key that is not taken. Judge the certificate first: the key is
- * the sender's choice, and a strange one costs more.
+ * himself. RC_DENIED: no. RC_UNSUPPORTED: by a digest or a key that is not taken: want RSA or EC of the sizes above.
  */
 enum rc device_cms_verify(const struct device_cms *cms, struct err *err) MUST_USE;
 void device_cms_free(struct device_cms **cms);

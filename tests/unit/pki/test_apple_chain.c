@@ -242,6 +242,29 @@ static void weak_keys_and_digests_are_refused(void **state)
 	}
 }
 
+/* Where no chain is asked for, a stranger chooses the key that is computed with. */
+static void keys_that_are_not_taken_verify_nothing(void **state)
+{
+	EVP_PKEY *p192 = EVP_EC_gen("P-192");
+	const struct forge_params params = {.common_name = "P-192", .issuer = device_ca, .key = p192};
+	AUTO(forged_free) struct forged *short_ec = forge(&params);
+	AUTO(forged_free) struct forged *below = make_rsa("Below", device_ca, 1016, false, "SHA1");
+	struct forged *const signers[] = {device, below, short_ec};
+
+	(void)state;
+	EVP_PKEY_free(p192);
+	for (size_t i = 0; i < COUNT_OF(signers); i++) {
+		const struct signing signing = {.signer = signers[i]};
+		struct device_cms *cms = NULL;
+		struct err err = {0};
+
+		sign(&signing);
+		assert_int_equal(device_cms_parse(buf_slice(&message), &cms, &err), RC_OK);
+		assert_int_equal(device_cms_verify(cms, &err), i == 0 ? RC_OK : RC_UNSUPPORTED);
+		device_cms_free(&cms);
+	}
+}
+
 static void rules_that_are_not_known_are_not_passed_over(void **state)
 {
 	AUTO(forged_free) struct forged *odd = make_rsa("Odd", device_ca, 1024, false, "SHA1");
@@ -372,7 +395,7 @@ static void only_certificates_of_cas_with_a_known_key_are_imported(void **state)
 {
 	AUTO(forged_free) struct forged *short_ca = make_rsa("Short CA", NULL, 512, true, "SHA1");
 	AUTO(forged_free)
-	struct forged *below = make_rsa("Below", NULL, APPLE_RSA_BITS_MIN - 8, true, "SHA1");
+	struct forged *below = make_rsa("Below", NULL, SIGNER_RSA_BITS_MIN - 8, true, "SHA1");
 	AUTO(forged_free) struct forged *ec = forge_ca("EC");
 	const struct {
 		struct slice der;
@@ -446,6 +469,7 @@ int main(void)
 		cmocka_unit_test(only_what_an_imported_certificate_issued_itself_is_apples),
 		cmocka_unit_test(without_an_import_nobody_is_apples),
 		cmocka_unit_test(weak_keys_and_digests_are_refused),
+		cmocka_unit_test(keys_that_are_not_taken_verify_nothing),
 		cmocka_unit_test(rules_that_are_not_known_are_not_passed_over),
 		cmocka_unit_test(a_signature_over_other_bytes_is_refused),
 		cmocka_unit_test(no_change_makes_it_say_something_else),

@@ -13,7 +13,6 @@ enum {
 	DAYS_DEFAULT = 365,
 	DAYS_MAX = 3650,
 	SECONDS_A_DAY = 86400,
-	COMMON_NAME_BYTES_MAX = 64, /* RFC 5280 ub-common-name */
 	PASSWORD_BYTES_MAX = 256,
 	PKCS12_BYTES_MAX = 65536,
 	PKCS12_TEXT_BYTES_MAX = 2 * PKCS12_BYTES_MAX,
@@ -40,7 +39,7 @@ static const struct json_field issue_table[] = {
 	{.key = "common_name",
 		.kind = JSON_KIND_STRING,
 		.offset = offsetof(struct issue_fields, common_name),
-		.max_bytes = COMMON_NAME_BYTES_MAX},
+		.max_bytes = PROFILE_COMMON_NAME_BYTES_MAX},
 	{.key = "renewal", .kind = JSON_KIND_BOOL, .offset = offsetof(struct issue_fields, is_renewal)},
 	{.key = "days",
 		.kind = JSON_KIND_INTEGER,
@@ -73,18 +72,15 @@ static enum rc check_fields(struct call *call, const struct issue_fields *fields
 }
 
 /* NULL: a CSR's own. */
-static const char *common_name_of(const struct issue *issue)
+static const char *common_name_of(const struct issue *issue,
+	char out[static PROFILE_COMMON_NAME_BYTES_MAX + 1])
 {
 	const struct issue_fields *fields = &issue->fields;
-	struct arena *arena = issue->job.call.arena;
 
-	if (fields->common_name.len > 0)
-		return arena_str(arena, fields->common_name);
-	if (fields->pkcs12 == NULL)
+	if (fields->common_name.len == 0 && fields->pkcs12 == NULL)
 		return NULL;
-	if (fields->device_id.len > 0 && fields->device_id.len <= COMMON_NAME_BYTES_MAX)
-		return arena_str(arena, fields->device_id);
-	return "Pomona device identity";
+	profile_common_name(fields->common_name.len > 0 ? fields->common_name : fields->device_id, out);
+	return out;
 }
 
 static struct issue_params params_of(const struct issue *issue, const char *common_name)
@@ -108,7 +104,8 @@ static enum rc keep(struct issue *issue, struct slice der, struct err *err)
 
 static enum rc issue_from_csr(struct issue *issue, struct err *err)
 {
-	const struct issue_params params = params_of(issue, common_name_of(issue));
+	char name[PROFILE_COMMON_NAME_BYTES_MAX + 1];
+	const struct issue_params params = params_of(issue, common_name_of(issue, name));
 	struct call *call = &issue->job.call;
 	struct buf der;
 	enum rc rc;
@@ -160,7 +157,8 @@ static enum rc make_pair(struct issue *issue, struct key_pair *pair, struct pkcs
 	struct err *err)
 {
 	const struct authority *authority = issue->job.call.api->device_ca;
-	const struct issue_params params = params_of(issue, common_name_of(issue));
+	char name[PROFILE_COMMON_NAME_BYTES_MAX + 1];
+	const struct issue_params params = params_of(issue, common_name_of(issue, name));
 	enum rc rc = authority_issue_key(authority, KEY_P256, &params, &pair->der, &pair->key_pem, err);
 
 	if (rc == RC_OK)

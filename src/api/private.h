@@ -282,8 +282,8 @@ struct api_profile_key {
 enum rc api_profile_key_read(struct call *call, const struct json_value *object,
 	struct api_profile_key *key, struct err *err) MUST_USE;
 /* On the signer's thread. RSA for who wants what older systems read. */
-enum rc api_profile_key_make(struct call *call, const char *common_name,
-	struct api_profile_key *key, struct err *err) MUST_USE;
+enum rc api_profile_key_make(struct call *call, struct slice device_id, struct api_profile_key *key,
+	struct err *err) MUST_USE;
 /* Borrowed. */
 struct profile_pkcs12 api_profile_key_slices(const struct api_profile_key *key);
 void api_profile_key_wipe(struct api_profile_key *key);

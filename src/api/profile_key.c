@@ -40,18 +40,21 @@ enum rc api_profile_key_read(struct call *call, const struct json_value *object,
 	return RC_OK;
 }
 
-static enum rc make_pair(struct api *api, const char *common_name, struct api_profile_key *key,
+static enum rc make_pair(struct api *api, struct slice device_id, struct api_profile_key *key,
 	struct buf *der, struct buf *pem, struct err *err)
 {
+	char common_name[PROFILE_COMMON_NAME_BYTES_MAX + 1];
 	const struct issue_params params = {.common_name = common_name,
 		.now = clock_unix_s(api->clock),
 		.valid_s = enroll_identity_valid_s(api->enroll)};
 	const struct pkcs12_params pkcs12 = {.password = key->password,
 		.friendly_name = common_name,
 		.is_legacy = key->is_legacy};
-	enum rc rc = authority_issue_key(api->device_ca, key->is_legacy ? KEY_RSA_2048 : KEY_P256, &params,
-		der, pem, err);
+	enum rc rc;
 
+	profile_common_name(device_id, common_name);
+	rc = authority_issue_key(api->device_ca, key->is_legacy ? KEY_RSA_2048 : KEY_P256, &params, der,
+		pem, err);
 	if (rc == RC_OK)
 		rc = cert_read_facts(buf_slice(der), &key->facts, err);
 	return rc == RC_OK ? authority_write_pkcs12(api->device_ca, buf_slice(der), buf_slice(pem),
@@ -59,8 +62,8 @@ static enum rc make_pair(struct api *api, const char *common_name, struct api_pr
 																				: rc;
 }
 
-enum rc api_profile_key_make(struct call *call, const char *common_name,
-	struct api_profile_key *key, struct err *err)
+enum rc api_profile_key_make(struct call *call, struct slice device_id, struct api_profile_key *key,
+	struct err *err)
 {
 	struct buf der;
 	struct buf pem;
@@ -71,7 +74,7 @@ enum rc api_profile_key_make(struct call *call, const char *common_name,
 	buf_init(&der, CERT_DER_BYTES_MAX);
 	buf_init(&pem, PEM_BYTES_MAX);
 	buf_init(&key->pkcs12, PROFILE_PKCS12_BYTES_MAX);
-	rc = make_pair(call->api, common_name, key, &der, &pem, err);
+	rc = make_pair(call->api, device_id, key, &der, &pem, err);
 	key->der = arena_copy(call->arena, buf_slice(&der));
 	if (rc == RC_OK && key->der.ptr == NULL)
 		rc = api_call_no_memory(err);

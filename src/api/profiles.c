@@ -187,23 +187,13 @@ static enum rc prepare_ota(struct job *job, struct err *err)
 	return rc;
 }
 
-/* Who asks for the identity: the device, where it is known and its id is short enough for a certificate. */
-static const char *common_name(const struct handing *handing)
-{
-	const struct slice id = handing->fields.device_id;
-
-	if (id.len == 0 || id.len > PROFILE_COMMON_NAME_BYTES_MAX)
-		return "Pomona device identity";
-	return arena_str(handing->job.call.arena, id);
-}
-
 static enum rc make(struct handing *handing, struct enroll_profile_ask *ask, struct err *err)
 {
 	struct api *api = handing->job.call.api;
 	enum rc rc = RC_OK;
 
 	if (handing->identity == PROFILE_IDENTITY_PKCS12)
-		rc = api_profile_key_make(&handing->job.call, ask->common_name, &handing->key, err);
+		rc = api_profile_key_make(&handing->job.call, ask->device_id, &handing->key, err);
 	if (rc != RC_OK)
 		return rc;
 	ask->challenge = slice_of_str(handing->secret);
@@ -222,14 +212,12 @@ static enum rc sign(struct job *job, struct err *err)
 {
 	struct handing *handing = handing_of(job);
 	struct enroll_profile_ask ask = {.url = handing->url,
-		.common_name = common_name(handing),
+		.device_id = handing->fields.device_id,
 		.identity = handing->identity,
 		.encrypt_to = handing->reader,
 		.facts_r = &handing->facts};
 	enum rc rc;
 
-	if (ask.common_name == NULL)
-		return api_call_no_memory(err);
 	enroll_url(job->call.api->enroll, handing->url);
 	ask.kind = handing->is_ota ? PROFILE_KIND_SERVICE : PROFILE_KIND_ENROLLMENT;
 	enroll_secret_make(handing->secret);

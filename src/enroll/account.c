@@ -11,8 +11,6 @@
 #include "pomona/pki/apple_chain.h"
 #include "refusal.h"
 
-#define COMMON_NAME "Pomona device identity"
-
 enum {
 	DISCOVERY_BYTES_MAX = 8192,
 	FAMILY_BYTES_MAX = 64,
@@ -232,7 +230,6 @@ static enum rc make(struct handing *handing, struct err *err)
 	char challenge[ENROLL_SECRET_BYTES];
 	struct enroll_profile_ask ask = {
 		.url = handing->url,
-		.common_name = COMMON_NAME,
 		.account = &handing->account,
 		.facts_r = &handing->facts,
 	};

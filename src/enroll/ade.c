@@ -121,15 +121,6 @@ void ade_refuse(struct ade_call *call, enum ade_reason reason, const char *text)
 
 /* --- the profile, when all is decided */
 
-static const char *common_name(struct ade_call *call)
-{
-	struct slice udid = call->info.udid;
-
-	if (udid.len > PROFILE_COMMON_NAME_BYTES_MAX)
-		return "Pomona device identity";
-	return arena_str(http_request_arena(call->http), udid);
-}
-
 static void reply_profile(struct ade_call *call)
 {
 	atomic_fetch_add(&call->enroll->ade_given, 1);
@@ -180,18 +171,16 @@ static void done(struct store_job *job, enum rc rc, const struct err *err)
 
 static enum rc make_profile(struct ade_call *call, struct err *err)
 {
-	char challenge[ENROLL_SECRET_BYTES];
+	char challenge[ENROLL_SECRET_BYTES] = "";
 	const struct enroll_profile_ask ask = {
 		.url = call->url,
-		.common_name = common_name(call),
+		.device_id = call->info.udid,
 		.challenge = slice_of(challenge, sizeof(challenge) - 1),
 		.encrypt_to = call->settings.is_encrypted ? device_cms_signer_der(call->cms) : slice_of(NULL, 0),
 		.facts_r = &call->facts,
 	};
 	enum rc rc;
 
-	if (ask.common_name == NULL)
-		return err_set(err, RC_NO_MEMORY, "profile");
 	enroll_url(call->enroll, call->url);
 	enroll_secret_make(challenge);
 	sha256(ask.challenge, call->challenge_sha256);

@@ -271,9 +271,7 @@ static void done(struct store_job *job, enum rc rc, const struct err *err)
 
 static enum rc make(struct invite_call *call, struct err *err)
 {
-	struct enroll_profile_ask ask = {.url = call->url,
-		.common_name = "Pomona device identity",
-		.facts_r = &call->facts};
+	struct enroll_profile_ask ask = {.url = call->url, .facts_r = &call->facts};
 	enum rc rc;
 
 	enroll_url(call->enroll, call->url);

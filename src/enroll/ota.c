@@ -181,28 +181,14 @@ static enum rc read_message(struct ota_call *call, struct err *err)
 
 /* --- the answer */
 
-/* Its id, where it is short enough for a certificate. */
-static const char *common_name(const struct ota_call *call,
-	char out[static PROFILE_COMMON_NAME_BYTES_MAX + 1])
-{
-	const struct slice udid = call->info.udid;
-
-	if (udid.len > PROFILE_COMMON_NAME_BYTES_MAX)
-		return "Pomona device identity";
-	(void)snprintf(out, PROFILE_COMMON_NAME_BYTES_MAX + 1, "%.*s", (int)udid.len,
-		(const char *)udid.ptr);
-	return out;
-}
-
 static enum rc make_profile(struct ota_call *call, struct err *err)
 {
-	char challenge[ENROLL_SECRET_BYTES];
-	char name[PROFILE_COMMON_NAME_BYTES_MAX + 1];
+	char challenge[ENROLL_SECRET_BYTES] = "";
 	struct enroll_profile_ask ask = {
 		.kind = PROFILE_KIND_IDENTITY_ALONE,
 		.url = call->url,
 		.facts_r = &call->facts,
-		.common_name = common_name(call, name),
+		.device_id = call->info.udid,
 		.challenge = slice_of(challenge, ENROLL_SECRET_BYTES - 1),
 	};
 	enum rc rc;

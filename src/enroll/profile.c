@@ -352,6 +352,16 @@ static void fill_service(struct writing *writing, struct plist_node *root)
 		append(writing, asked, plist_new_string(slice_of_str(attributes[i])));
 }
 
+void profile_common_name(struct slice device_id, char out[static PROFILE_COMMON_NAME_BYTES_MAX + 1])
+{
+	const struct slice unknown = slice_of_str("Pomona device identity");
+	const bool is_fit = device_id.len > 0 && device_id.len <= PROFILE_COMMON_NAME_BYTES_MAX;
+	const struct slice name = is_fit ? device_id : unknown;
+
+	memcpy(out, name.ptr, name.len);
+	out[name.len] = '\0';
+}
+
 /* Indexed by enum profile_kind. */
 static const struct kind {
 	const char *prefix;

@@ -22,6 +22,7 @@ struct making {
 	char topic[PROFILE_TEXT_BYTES_MAX + 1];
 	char server_url[URL_BYTES], check_in_url[URL_BYTES], scep_url[URL_BYTES], service_url[URL_BYTES];
 	char display_name[NAME_BYTES], description[NAME_BYTES];
+	char common_name[PROFILE_COMMON_NAME_BYTES_MAX + 1];
 	uint8_t ca_sha1[SHA1_BYTES];
 	struct buf root; /* DER of our own TLS root; empty: none */
 };
@@ -129,7 +130,7 @@ static enum rc write_plain(const struct making *making, const struct enroll_prof
 		.scep =
 			{
 				.url = making->scep_url,
-				.common_name = ask->common_name,
+				.common_name = making->common_name,
 				.challenge = ask->challenge,
 				.ca_sha1 = slice_of(making->ca_sha1, SHA1_BYTES),
 				.key_bits = KEY_BITS,
@@ -138,7 +139,7 @@ static enum rc write_plain(const struct making *making, const struct enroll_prof
 		.acme =
 			{
 				.directory_url = settings->acme_directory_url,
-				.common_name = ask->common_name,
+				.common_name = making->common_name,
 				.client_identifier = ask->client_identifier,
 			},
 		.certs = &root,
@@ -211,6 +212,7 @@ static enum rc make(struct enroll *enroll, struct making *making,
 		return rc;
 	make_urls(making, ask->url);
 	make_names(making);
+	profile_common_name(ask->device_id, making->common_name);
 	(void)pthread_rwlock_rdlock(&enroll->lock);
 	rc = write_signed(enroll, making, ask, out, err);
 	(void)pthread_rwlock_unlock(&enroll->lock);

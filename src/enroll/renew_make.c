@@ -17,11 +17,10 @@ static enum rc make_profile(struct renew *renew, struct renew_step *step, struct
 	struct err *err)
 {
 	const struct renewal_target *target = &step->target;
-	const bool is_name_long = strlen(target->ext_id) > PROFILE_COMMON_NAME_BYTES_MAX;
 	char challenge[ENROLL_SECRET_BYTES] = "";
 	const struct enroll_profile_ask ask = {
 		.url = step->url,
-		.common_name = is_name_long ? "Pomona device identity" : target->ext_id,
+		.device_id = slice_of_str(target->ext_id),
 		.challenge = slice_of(challenge, ENROLL_SECRET_BYTES - 1),
 		.identifier = target->identifier,
 		.topic = target->topic,

@@ -117,8 +117,8 @@ struct enroll_profile_facts {
 
 struct enroll_profile_ask {
 	enum profile_kind kind;
-	const char *url;         /* as the settings have it, or by the server's name and port */
-	const char *common_name; /* that the device is to ask an identity for, 1 to 64 bytes */
+	const char *url;        /* as the settings have it, or by the server's name and port */
+	struct slice device_id; /* whom the identity is for; empty: not known */
 	enum profile_identity identity;
 	struct slice challenge;       /* for SCEP; of PROFILE_KIND_SERVICE, for the messages that follow */
 	struct profile_pkcs12 pkcs12; /* for PKCS#12 */

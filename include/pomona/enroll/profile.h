@@ -134,4 +134,8 @@ enum rc profile_write(const struct profile_params *params, struct buf *out, stru
 enum rc profile_encrypt(struct slice profile, struct slice cert_der, struct buf *out,
 	struct err *err) MUST_USE;
 
+/* The name in the subject of an identity for that device: its id, where that is known and short enough. */
+void profile_common_name(struct slice device_id,
+	char out[static PROFILE_COMMON_NAME_BYTES_MAX + 1]);
+
 #endif

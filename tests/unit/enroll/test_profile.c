@@ -574,6 +574,21 @@ static void an_identifier_is_the_host_name_in_reverse(void **state)
 	assert_int_equal(strlen(out), PROFILE_TEXT_BYTES_MAX);
 }
 
+static void an_identity_is_named_after_its_device_where_that_fits(void **state)
+{
+	static const size_t lengths[] = {1, PROFILE_COMMON_NAME_BYTES_MAX, 0,
+		PROFILE_COMMON_NAME_BYTES_MAX + 1};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+		const char *id = text_of(lengths[i]);
+		char name[PROFILE_COMMON_NAME_BYTES_MAX + 1];
+
+		profile_common_name(slice_of_str(id), name);
+		assert_string_equal(name, i < 2 ? id : "Pomona device identity");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -594,6 +609,7 @@ int main(void)
 		cmocka_unit_test(acme_has_its_rules),
 		cmocka_unit_test(a_key_of_acme_stays_in_the_hardware),
 		cmocka_unit_test(an_identifier_is_the_host_name_in_reverse),
+		cmocka_unit_test(an_identity_is_named_after_its_device_where_that_fits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

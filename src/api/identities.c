@@ -324,6 +324,7 @@ struct revoke {
 	uint8_t sha256[SHA256_BYTES];
 	struct cert_facts facts; /* of the certificate that was sent */
 	size_t count;            /* 0: none was; 1 */
+	struct identity_revoked revoked;
 };
 
 static enum rc take_cert(void *ctx, struct slice der, struct err *err)
@@ -371,8 +372,8 @@ static enum rc prepare_revoke(struct job *job, struct err *err)
 static enum rc run_revoke(struct job *job, struct txn *txn, struct err *err)
 {
 	static const uint8_t never[SHA256_BYTES];
-	const struct revoke *revoke = (const struct revoke *)job;
-	enum rc rc = identity_revoke(txn, revoke->sha256, err);
+	struct revoke *revoke = (struct revoke *)job;
+	enum rc rc = identity_revoke(txn, revoke->sha256, &revoke->revoked, err);
 	int64_t id;
 
 	if (rc == RC_NOT_FOUND && revoke->count == 0)
@@ -381,17 +382,26 @@ static enum rc run_revoke(struct job *job, struct txn *txn, struct err *err)
 	if (rc != RC_NOT_FOUND)
 		return rc;
 	rc = identity_record(txn, &revoke->facts, never, &id, err);
-	return rc == RC_OK ? identity_revoke(txn, revoke->sha256, err) : rc;
+	return rc == RC_OK ? identity_revoke(txn, revoke->sha256, &revoke->revoked, err) : rc;
 }
 
 static void reply_revoke(struct job *job)
 {
 	const char *sha256 = http_request_param(job->call.request, "sha256");
+	const struct identity_revoked *revoked = &((const struct revoke *)job)->revoked;
 	struct json_value *root = json_new_object();
 
 	api_call_audit(&job->call, "revoke_identity", sha256);
 	json_set_str(root, "sha256", sha256);
-	json_set_str(root, "message", "its device is refused from now on");
+	json_set_int(root, "others_revoked", revoked->others);
+	if (revoked->is_successor_pinned) {
+		api_set_hex(root, "renewed_by", slice_of(revoked->sha256, SHA256_BYTES));
+		json_set_str(root, "message",
+			"refused from now on; its device goes on with the one that took its place");
+	} else {
+		json_set_str(root, "renewed_by", NULL);
+		json_set_str(root, "message", "its device is refused from now on");
+	}
 	api_call_reply(&job->call, 200, &root);
 }
 

@@ -23,7 +23,8 @@ static bool is_conflict(const struct sender *sender)
 		return false;
 	if (pending_id != 0 && pending_id != identity_id)
 		return true;
-	return sender->standing == STANDING_FORMER && sender->device.identity_id != 0;
+	return sender->standing == STANDING_RENEWED ||
+		(sender->standing == STANDING_FORMER && sender->device.identity_id != 0);
 }
 
 static enum rc find_or_add_device(const struct visit *visit, int64_t *device_id_r)

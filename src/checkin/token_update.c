@@ -33,9 +33,8 @@ static enum rc promote(const struct visit *visit)
 
 	if (rc == RC_OK)
 		rc = enrollment_promote(visit->txn, sender->device.id, visit->err);
-	if (rc == RC_OK) /* of a replaced enrollment none may come into what the new one has */
-		rc = identity_end_renewals(visit->txn, sender->device.id, is_kept ? sender->identity.id : 0,
-			visit->err);
+	if (rc == RC_OK) /* nobody may come by what was given beside it into what it has */
+		rc = identity_end_renewals(visit->txn, sender->device.id, visit->err);
 	if (is_kept)
 		visit->outcome->event = "renewed";
 	else

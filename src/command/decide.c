@@ -12,7 +12,9 @@
 /* A queue of bodies that do not open is put aside in slices; the rest comes with the next message. */
 enum { CORRUPT_SKIPPED_MAX = 64 };
 
-#define STATUS_OF_CORRUPT "Corrupt" /* shown in place of a device's word */
+/* Shown in place of a device's word. */
+#define STATUS_OF_CORRUPT "Corrupt"
+#define STATUS_OF_RENEWED "Renewed"
 
 /* What the parts of one decision share. */
 struct turn {
@@ -94,6 +96,21 @@ static enum rc put_aside(const struct turn *turn, const struct queue_item *item)
 }
 
 /*
+ * The profile that renews an identity, and the next identity has spoken: the device took it, and its word is lost or on its
+ * way by the former one. Given again it would only fail, for its challenge is used up.
+ */
+static enum rc close_if_renewed(const struct turn *turn, const struct queue_item *item,
+	bool *is_closed_r)
+{
+	const struct queue_answer answer = {.state = QUEUE_DONE,
+		.status = slice_of_str(STATUS_OF_RENEWED)};
+	enum rc rc =
+		renewal_is_done(turn->txn, item->enrollment_id, item->command_id, is_closed_r, turn->err);
+
+	return rc == RC_OK && *is_closed_r ? queue_finish(turn->txn, item, &answer, turn->err) : rc;
+}
+
+/*
  * The command that ends set-up, where it has waited for the others long enough. RC_NOT_FOUND: it has not. One that was
  * put off comes with the next poll, as all do.
  */
@@ -116,13 +133,17 @@ static enum rc hand_out_first(const struct turn *turn, bool is_held)
 {
 	for (int i = 0; i < CORRUPT_SKIPPED_MAX; i++) {
 		struct queue_item item;
+		bool is_closed = false;
 		enum rc rc = find_overdue(turn, &item);
 
 		if (rc == RC_NOT_FOUND)
 			rc = queue_first(turn->txn, turn->sender->channel.id, is_held, &item, turn->err);
-
+		if (rc == RC_OK && item.state == QUEUE_SENT)
+			rc = close_if_renewed(turn, &item, &is_closed);
 		if (rc != RC_OK)
 			return rc;
+		if (is_closed)
+			continue;
 		rc = queue_hand_out(turn->txn, &item, &turn->outcome->body, turn->err);
 		if (rc == RC_NOT_FOUND) /* of the item just found: not an empty queue */
 			return err_set(turn->err, RC_INTERNAL, "a queued command is gone");
@@ -214,6 +235,19 @@ static enum rc keep_last_answer(const struct turn *turn)
 	return rc == RC_NOT_FOUND ? RC_OK : rc;
 }
 
+/* Its identity was renewed just now, and this comes by the former one: an answer counts, and nothing is given. */
+static enum rc take_last_word(const struct turn *turn)
+{
+	turn->outcome->channel_id = turn->sender->channel.id;
+	return turn->result->status == RESULT_IDLE ? RC_OK : take_answer(turn);
+}
+
+static bool is_last_word(const struct sender *sender)
+{
+	return sender->is_settling && sender->is_channel_known &&
+		sender->channel.id == sender->device.id && sender->device.state == ENROLLMENT_ENROLLED;
+}
+
 static enum rc take_turn(const struct turn *turn)
 {
 	const struct sender *sender = turn->sender;
@@ -253,6 +287,8 @@ enum rc result_decide(struct txn *txn, const struct result_policy *policy,
 	turn.is_last = rc == RC_OK && outcome->refusal == REFUSAL_REMOVAL_ORDERED;
 	if (turn.is_last)
 		return keep_last_answer(&turn);
+	if (rc == RC_OK && outcome->refusal == REFUSAL_NONE && is_last_word(&sender))
+		return take_last_word(&turn);
 	if (rc == RC_OK && outcome->refusal == REFUSAL_NONE)
 		rc = judge_require_pinned(txn, &result->claim, &sender, outcome, err);
 	if (rc == RC_OK && outcome->refusal == REFUSAL_NONE)

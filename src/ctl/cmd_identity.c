@@ -182,6 +182,8 @@ static void print_revoked(const struct ctl *ctl, const struct json_value *json)
 {
 	print_json_fact(ctl, json, "sha256", "revoked");
 	print_json_fact(ctl, json, "message", "what follows");
+	print_json_fact(ctl, json, "others_revoked", "others that came of it, revoked too");
+	print_json_fact(ctl, json, "renewed_by", "the one that took its place");
 }
 
 /* --- the certificate of a file, which the server need not know yet */

@@ -203,6 +203,7 @@ enum rc ota_keep(struct txn *txn, const struct ota_ask *ask, struct ota_decision
 		.is_interim = decision->phase == OTA_PHASE_2,
 		.profile = decision->phase == OTA_PHASE_3 ? answer->profile : NULL,
 	};
+	struct identity_revoked revoked;
 	enum rc rc = intent_add(txn, &intent, &decision->intent_id, err);
 
 	if (rc != RC_OK)
@@ -210,5 +211,5 @@ enum rc ota_keep(struct txn *txn, const struct ota_ask *ask, struct ota_decision
 	if (decision->phase == OTA_PHASE_2)
 		return ota_begin(txn, &decision->ota, ask->signer->sha256, decision->intent_id, err);
 	rc = ota_finish(txn, decision->ota.intent_id, err);
-	return rc == RC_OK ? identity_revoke(txn, ask->signer->sha256, err) : rc;
+	return rc == RC_OK ? identity_revoke(txn, ask->signer->sha256, &revoked, err) : rc;
 }

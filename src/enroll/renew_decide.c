@@ -146,7 +146,7 @@ static bool is_under_way(enum renewal_state state)
 /* The new identity has spoken, and what the device says of the command is on its way. */
 static bool is_answer_awaited(const struct renewal_facts *facts, int64_t now)
 {
-	return facts->command_state != 0 && facts->command_state < QUEUE_DONE &&
+	return facts->command_state > QUEUE_QUEUED && facts->command_state < QUEUE_DONE &&
 		now < facts->enrolled_at + RENEW_SETTLE_S;
 }
 

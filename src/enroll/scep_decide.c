@@ -28,6 +28,10 @@ static const struct {
 	[SCEP_REFUSED_EXPIRED] = {"expired", SCEP_BAD_TIME, "the certificate has expired"},
 	[SCEP_REFUSED_FORMER] = {"former", SCEP_BAD_REQUEST,
 		"the certificate is not its device's any more"},
+	[SCEP_REFUSED_NOT_ENROLLED] = {"not_enrolled", SCEP_BAD_REQUEST,
+		"a certificate that is no device's in particular is renewed when a device has enrolled with it"},
+	[SCEP_REFUSED_MANY] = {"many", SCEP_BAD_REQUEST,
+		"its device has many certificates already that it does not use"},
 	[SCEP_REFUSED_NOT_FOUND] = {"not_found", SCEP_BAD_CERT_ID, "there is no such certificate"},
 	[SCEP_REFUSED_POLICY] = {"policy", SCEP_BAD_REQUEST, "the policy service refuses it"},
 };
@@ -112,12 +116,23 @@ static void issue_for(struct scep_decision *decision, const char *device_id)
 	decision->issued.issued_for = slice_of_str(decision->issued_for);
 }
 
-/* The certificate that a device has now lets it have the next one. */
+static enum rc require_room(struct txn *txn, struct scep_decision *decision, struct err *err)
+{
+	int64_t unused = 0;
+	enum rc rc = identity_count_unused(txn, decision->issued_for, &unused, err);
+
+	return rc == RC_OK && unused >= SCEP_UNUSED_MAX ? refuse(decision, SCEP_REFUSED_MANY) : rc;
+}
+
+/*
+ * The certificate that a device has now lets it have the next one; so does one that it has not come with yet, where it
+ * was issued for it. Another would make of one challenge as many devices as its holder likes.
+ */
 static enum rc decide_renewal(struct txn *txn, const struct identity *identity,
 	struct scep_decision *decision, struct err *err)
 {
-	struct enrollment device;
-	enum rc rc;
+	struct enrollment device = {.id = 0};
+	enum rc rc = RC_OK;
 
 	if (identity->revoked_at != 0)
 		return refuse(decision, SCEP_REFUSED_REVOKED);
@@ -129,25 +144,29 @@ static enum rc decide_renewal(struct txn *txn, const struct identity *identity,
 	decision->profile_of = identity->id;
 	decision->issued.account_id = identity->account_id;
 	decision->is_renewal = true;
-	if (identity->owner_id == 0)
-		return RC_OK;
-	rc = enrollment_by_id(txn, identity->owner_id, &device, err);
+	decision->issued.renews_id = identity->id;
+	if (identity->owner_id != 0)
+		rc = enrollment_by_id(txn, identity->owner_id, &device, err);
 	if (rc != RC_OK)
 		return rc;
-	if (device.identity_id != identity->id && device.pending_identity_id != identity->id)
+	if (device.id != 0 && device.identity_id != identity->id &&
+		device.pending_identity_id != identity->id)
 		return refuse(decision, SCEP_REFUSED_FORMER);
-	if (device.identity_id != identity->id)
-		return RC_OK; /* what it says it is, until its first TokenUpdate */
-	issue_for(decision, device.ext_id);
-	decision->issued.renewal_of = device.id;
-	return RC_OK;
+	if (device.id != 0 && device.identity_id == identity->id) {
+		issue_for(decision, device.ext_id);
+		decision->issued.renewal_of = device.id;
+	}
+	if (decision->issued_for[0] == '\0') /* it is what it says it is, until its first TokenUpdate */
+		return refuse(decision, SCEP_REFUSED_NOT_ENROLLED);
+	return require_room(txn, decision, err);
 }
 
-/* As long as the device is enrolled: who was removed does not come back by what it was sent before. */
+/* As long as the device is enrolled: who was removed, or is revoked, does not come back by what it was sent before. */
 static enum rc renew_by_intent(struct txn *txn, const struct intent *intent,
 	struct scep_decision *decision, struct err *err)
 {
 	struct enrollment device;
+	struct identity pin;
 	enum rc rc;
 
 	if (intent->renewal_of == 0)
@@ -157,8 +176,11 @@ static enum rc renew_by_intent(struct txn *txn, const struct intent *intent,
 		return rc;
 	if (rc == RC_NOT_FOUND || device.state != ENROLLMENT_ENROLLED)
 		return refuse(decision, SCEP_REFUSED_EXPIRED_CHALLENGE);
-	decision->issued.renewal_of = device.id;
-	return RC_OK;
+	rc = identity_by_id(txn, device.identity_id, &pin, err);
+	if (rc == RC_OK && pin.revoked_at != 0)
+		return refuse(decision, SCEP_REFUSED_REVOKED);
+	decision->issued.renewal_of = device.id; /* in place of its pin */
+	return rc == RC_NOT_FOUND ? RC_OK : rc;
 }
 
 /* A link gets so many devices in, however many profiles were downloaded by it. */

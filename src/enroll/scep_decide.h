@@ -18,6 +18,10 @@ struct scep_policy {
 	const char *ca_subject; /* whose certificates are ours, as struct cert_facts has it */
 };
 
+enum {
+	SCEP_UNUSED_MAX = 16
+}; /* renewals of one device that it has not come with, while they are good */
+
 enum scep_refusal {
 	SCEP_NOT_REFUSED,
 	SCEP_REFUSED_GARBLED, /* the message itself; see enum scep_fail */
@@ -30,8 +34,10 @@ enum scep_refusal {
 	SCEP_REFUSED_REVOKED,     /* ours, but revoked; */
 	SCEP_REFUSED_EXPIRED,     /* too late; */
 	SCEP_REFUSED_FORMER,      /* not its device's any more */
-	SCEP_REFUSED_NOT_FOUND,   /* GetCert, CertPoll */
-	SCEP_REFUSED_POLICY,      /* the policy service says so */
+	SCEP_REFUSED_NOT_ENROLLED,
+	SCEP_REFUSED_MANY,
+	SCEP_REFUSED_NOT_FOUND, /* GetCert, CertPoll */
+	SCEP_REFUSED_POLICY,    /* the policy service says so */
 	SCEP_REFUSAL_COUNT
 };
 /* As logs call it, "used_challenge"; for the client, in a sentence; and in its own code. */

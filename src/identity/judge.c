@@ -90,6 +90,7 @@ static const enum refusal refusal_of_standing[] = {
 	[STANDING_PENDING] = REFUSAL_NOT_ENROLLED_YET,
 	[STANDING_FREE] = REFUSAL_NOT_PINNED,
 	[STANDING_FORMER] = REFUSAL_SUPERSEDED,
+	[STANDING_RENEWED] = REFUSAL_SUPERSEDED,
 };
 
 enum rc judge_require_pinned(struct txn *txn, const struct claim *claim,
@@ -102,7 +103,7 @@ enum rc judge_require_pinned(struct txn *txn, const struct claim *claim,
 	if (refusal == REFUSAL_NONE)
 		return RC_OK;
 	outcome_refuse(outcome, refusal, NULL);
-	if (refusal != REFUSAL_SUPERSEDED)
+	if (refusal != REFUSAL_SUPERSEDED || sender->is_settling)
 		return RC_OK;
 	return judge_raise_conflict(txn, claim,
 		"a message came with a certificate that is not the device's any more", err);

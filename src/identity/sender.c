@@ -129,6 +129,24 @@ static enum rc find_identity(struct txn *txn, const struct credential *credentia
 	return rc == RC_NOT_FOUND ? find_twin(txn, credential, sender, err) : rc;
 }
 
+/* Only who is refused else pays for the question. */
+static enum rc look_at_renewal(struct txn *txn, struct sender *sender, struct err *err)
+{
+	int64_t renewed_at;
+	enum rc rc;
+
+	if (sender->standing != STANDING_FORMER || sender->device.identity_id == 0)
+		return RC_OK;
+	rc = identity_renewed_at(txn, sender->identity.id, sender->device.id, &renewed_at, err);
+	if (rc == RC_NOT_FOUND)
+		return RC_OK;
+	if (rc != RC_OK)
+		return rc;
+	sender->standing = STANDING_RENEWED;
+	sender->is_settling = txn_now(txn) < renewed_at + SENDER_SETTLE_S;
+	return RC_OK;
+}
+
 enum rc sender_establish(struct txn *txn, const struct credential *credential,
 	const struct claim *claim, struct sender *sender_r, struct err *err)
 {
@@ -150,5 +168,5 @@ enum rc sender_establish(struct txn *txn, const struct credential *credential,
 	if (sender_r->refusal == REFUSAL_NONE && is_kind_other(sender_r, claim))
 		sender_r->refusal = REFUSAL_BAD_MESSAGE;
 	sender_r->standing = standing_of(sender_r);
-	return RC_OK;
+	return look_at_renewal(txn, sender_r, err);
 }

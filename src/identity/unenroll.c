@@ -54,7 +54,8 @@ enum rc unenroll_find_command(struct txn *txn, const struct sender *sender,
 }
 
 /*
- * A free or former certificate is somebody else's as long as it does not authenticate: the standing refuses it.
+ * A free or former certificate is somebody else's as long as it does not authenticate: the standing refuses it. Not so
+ * one that was renewed: with it comes the device that was restored from a backup.
  * An Authenticate is the device with a newer profile: the order comes first, then it may enroll again.
  */
 static enum rc decide_ordered(struct txn *txn, const struct unenroll_params *params,
@@ -64,7 +65,8 @@ static enum rc decide_ordered(struct txn *txn, const struct unenroll_params *par
 	struct queue_item item;
 	enum rc rc = RC_NOT_FOUND;
 
-	if (standing != STANDING_PINNED && standing != STANDING_PENDING && !params->is_authenticate)
+	if (standing != STANDING_PINNED && standing != STANDING_PENDING && standing != STANDING_RENEWED &&
+		!params->is_authenticate)
 		return RC_OK;
 	if (params->is_command_route)
 		rc = unenroll_find_command(txn, params->sender, &item, err);
@@ -87,7 +89,8 @@ static void decide_removed(const struct unenroll_params *params, struct outcome 
 		sender->standing == STANDING_PINNED && sender->device.pending_identity_id != sender->identity.id;
 	bool is_never_pinned = sender->standing == STANDING_FORMER && sender->device.identity_id == 0;
 
-	if (!params->is_authenticate && (is_pin || is_never_pinned))
+	if (!params->is_authenticate &&
+		(is_pin || is_never_pinned || sender->standing == STANDING_RENEWED))
 		give_401(outcome, REFUSAL_REMOVAL_ORDERED);
 }
 

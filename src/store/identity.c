@@ -5,7 +5,7 @@
 
 #define IDENTITY_COLUMNS \
 	"i.id, i.sha256, i.owner_id, i.issued_for, i.renewal_of, i.is_ours, i.not_before, i.not_after," \
-	" i.revoked_at, i.chained_under, i.account_id, i.is_interim"
+	" i.revoked_at, i.chained_under, i.account_id, i.is_interim, i.renews_id"
 
 static void read_identity(const struct query *query, struct identity *identity_r)
 {
@@ -21,6 +21,7 @@ static void read_identity(const struct query *query, struct identity *identity_r
 	query_sha256(query, 9, identity_r->chained_under);
 	identity_r->account_id = query_int(query, 10);
 	identity_r->is_interim = query_int(query, 11) != 0;
+	identity_r->renews_id = query_int(query, 12);
 }
 
 enum rc identity_find(struct txn *txn, const uint8_t sha256[static SHA256_BYTES],
@@ -29,6 +30,19 @@ enum rc identity_find(struct txn *txn, const uint8_t sha256[static SHA256_BYTES]
 	AUTO(query_end) struct query query = {0};
 	enum rc rc = QUERY(&query, txn, err,
 		"SELECT " IDENTITY_COLUMNS " FROM identity i WHERE i.sha256 = ?1", V_SHA256(sha256));
+
+	if (rc == RC_OK)
+		rc = query_row(&query, "identity", err);
+	if (rc == RC_OK)
+		read_identity(&query, identity_r);
+	return rc;
+}
+
+enum rc identity_by_id(struct txn *txn, int64_t id, struct identity *identity_r, struct err *err)
+{
+	AUTO(query_end) struct query query = {0};
+	enum rc rc =
+		QUERY(&query, txn, err, "SELECT " IDENTITY_COLUMNS " FROM identity i WHERE i.id = ?1", V_INT(id));
 
 	if (rc == RC_OK)
 		rc = query_row(&query, "identity", err);
@@ -92,16 +106,17 @@ enum rc identity_issued(struct txn *txn, const struct identity_issued *issued, s
 	if (rc == RC_OK)
 		rc = DO(txn, err,
 			"INSERT INTO identity (sha256, not_before, not_after, recorded_at, chained_under, subject,"
-			" issuer, serial, is_ours, issued_for, renewal_of, tbs_sha256, is_interim, account_id)"
+			" issuer, serial, is_ours, issued_for, renewal_of, tbs_sha256, is_interim, account_id, renews_id)"
 			" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, ?9, ?10, ?11, ?13, coalesce(?12, (SELECT i.account_id"
-			" FROM enrollment e JOIN identity i ON i.id = e.identity_id WHERE e.id = ?10)))"
+			" FROM enrollment e JOIN identity i ON i.id = e.identity_id WHERE e.id = ?10)),"
+			" coalesce(?14, (SELECT e.identity_id FROM enrollment e WHERE e.id = ?10)))"
 			" ON CONFLICT (sha256) DO UPDATE SET is_ours = 1, issued_for = excluded.issued_for,"
 			" renewal_of = excluded.renewal_of, account_id = excluded.account_id,"
-			" is_interim = excluded.is_interim",
+			" is_interim = excluded.is_interim, renews_id = excluded.renews_id",
 			V_SHA256(facts->sha256), V_INT(facts->not_before), V_INT(facts->not_after), V_INT(txn->now),
 			V_SHA256(never), V_STR(facts->subject), V_STR(facts->issuer), V_STR(facts->serial),
 			V_TEXT(issued->issued_for), V_ID(issued->renewal_of), V_SHA256(facts->tbs_sha256),
-			V_ID(issued->account_id), V_INT(issued->is_interim));
+			V_ID(issued->account_id), V_INT(issued->is_interim), V_ID(issued->renews_id));
 	if (rc == RC_OK)
 		rc = DO(txn, err,
 			"INSERT OR REPLACE INTO certificate (identity_id, der)"
@@ -110,22 +125,97 @@ enum rc identity_issued(struct txn *txn, const struct identity_issued *issued, s
 	return rc;
 }
 
-enum rc identity_end_renewals(struct txn *txn, int64_t enrollment_id, int64_t id, struct err *err)
+enum rc identity_end_renewals(struct txn *txn, int64_t enrollment_id, struct err *err)
 {
-	return DO(txn, err,
-		"UPDATE identity SET renewal_of = NULL WHERE renewal_of = ?1 AND (?2 IS NULL OR id = ?2)",
-		V_INT(enrollment_id), V_ID(id));
+	enum rc rc =
+		DO(txn, err, "UPDATE identity SET renewal_of = NULL WHERE renewal_of = ?1", V_INT(enrollment_id));
+
+	if (rc == RC_OK)
+		rc = DO(txn, err,
+			"UPDATE intent INDEXED BY intent_by_renewal SET expires_at = ?2"
+			" WHERE renewal_of = ?1 AND used_at = 0 AND expires_at > ?2",
+			V_INT(enrollment_id), V_INT(txn->now));
+	return rc;
 }
 
-enum rc identity_revoke(struct txn *txn, const uint8_t sha256[static SHA256_BYTES], struct err *err)
-{
-	enum rc rc = DO(txn, err,
-		"UPDATE identity SET revoked_at = CASE revoked_at WHEN 0 THEN ?2 ELSE revoked_at END"
-		" WHERE sha256 = ?1",
-		V_SHA256(sha256), V_INT(txn->now));
+/* --- what is revoked */
 
-	if (rc == RC_OK && txn_changes(txn) == 0)
+#define IS_PIN \
+	" EXISTS (SELECT 1 FROM enrollment e WHERE e.id = i.owner_id AND e.identity_id = i.id)"
+/* ?1 and all that came of it; a pin and what came of that are not in it, unless ?1 is the pin. */
+#define LINE \
+	"WITH RECURSIVE line (id) AS (SELECT id FROM identity WHERE sha256 = ?1 UNION SELECT i.id FROM line" \
+	" CROSS JOIN identity i INDEXED BY identity_by_former ON i.renews_id = line.id WHERE NOT" IS_PIN \
+	")"
+
+static enum rc find_pinned_successor(struct txn *txn, const uint8_t sha256[static SHA256_BYTES],
+	struct identity_revoked *revoked, struct err *err)
+{
+	AUTO(query_end) struct query query = {0};
+	enum rc rc = QUERY(&query, txn, err,
+		LINE
+		" SELECT i.sha256 FROM line CROSS JOIN identity i INDEXED BY identity_by_former"
+		" ON i.renews_id = line.id WHERE" IS_PIN " LIMIT 1",
+		V_SHA256(sha256));
+
+	if (rc == RC_OK)
+		rc = query_next(&query, &revoked->is_successor_pinned, err);
+	if (rc == RC_OK && revoked->is_successor_pinned)
+		query_sha256(&query, 0, revoked->sha256);
+	return rc;
+}
+
+enum rc identity_revoke(struct txn *txn, const uint8_t sha256[static SHA256_BYTES],
+	struct identity_revoked *revoked_r, struct err *err)
+{
+	struct identity identity;
+	enum rc rc = identity_find(txn, sha256, &identity, err);
+
+	*revoked_r = (struct identity_revoked){.others = 0};
+	if (rc == RC_NOT_FOUND)
 		return err_set(err, RC_NOT_FOUND, "no such identity");
+	if (rc == RC_OK)
+		rc = find_pinned_successor(txn, sha256, revoked_r, err);
+	if (rc == RC_OK)
+		rc = DO(txn, err,
+			"UPDATE identity SET revoked_at = ?2 WHERE revoked_at = 0 AND id IN (" LINE
+			" SELECT id FROM line)",
+			V_SHA256(sha256), V_INT(txn->now));
+	if (rc == RC_OK)
+		revoked_r->others = txn_changes(txn) - (identity.revoked_at == 0 ? 1 : 0);
+	return rc;
+}
+
+enum rc identity_renewed_at(struct txn *txn, int64_t former, int64_t enrollment_id, int64_t *at_r,
+	struct err *err)
+{
+	AUTO(query_end) struct query query = {0};
+	enum rc rc = QUERY(&query, txn, err,
+		"SELECT e.enrolled_at FROM enrollment e CROSS JOIN identity i ON i.id = e.identity_id"
+		" WHERE e.id = ?2 AND i.renews_id = ?1",
+		V_INT(former), V_INT(enrollment_id));
+
+	if (rc == RC_OK)
+		rc = query_row(&query, "identity", err);
+	if (rc == RC_OK)
+		*at_r = query_int(&query, 0);
+	return rc;
+}
+
+enum rc identity_count_unused(struct txn *txn, const char *issued_for, int64_t *count_r,
+	struct err *err)
+{
+	AUTO(query_end) struct query query = {0};
+	enum rc rc = QUERY(&query, txn, err,
+		"SELECT count(*) FROM identity INDEXED BY identity_unused WHERE issued_for = ?1"
+		" AND owner_id IS NULL AND is_ours = 1 AND revoked_at = 0 AND not_after > ?2",
+		V_STR(issued_for), V_INT(txn->now));
+
+	*count_r = 0;
+	if (rc == RC_OK)
+		rc = query_row(&query, "identity", err);
+	if (rc == RC_OK)
+		*count_r = query_int(&query, 0);
 	return rc;
 }
 
@@ -135,11 +225,11 @@ static enum rc read_view(const struct query *query, struct arena *arena, struct 
 	bool is_short = false;
 
 	read_identity(query, &view->identity);
-	view->subject = query_str(query, 12, arena, &is_short);
-	view->issuer = query_str(query, 13, arena, &is_short);
-	view->serial = query_str(query, 14, arena, &is_short);
-	view->owner_ext_id = query_str(query, 15, arena, &is_short);
-	view->recorded_at = query_int(query, 16);
+	view->subject = query_str(query, 13, arena, &is_short);
+	view->issuer = query_str(query, 14, arena, &is_short);
+	view->serial = query_str(query, 15, arena, &is_short);
+	view->owner_ext_id = query_str(query, 16, arena, &is_short);
+	view->recorded_at = query_int(query, 17);
 	return is_short ? err_set(err, RC_NO_MEMORY, "identities") : RC_OK;
 }
 

@@ -180,6 +180,18 @@ enum rc renewal_why(struct txn *txn, int64_t enrollment_id,
 
 /* --- counting */
 
+enum rc renewal_is_done(struct txn *txn, int64_t enrollment_id, int64_t command_id, bool *is_r,
+	struct err *err)
+{
+	AUTO(query_end) struct query query = {0};
+	enum rc rc = QUERY(&query, txn, err,
+		"SELECT 1 FROM renewal r CROSS JOIN enrollment e ON e.id = r.enrollment_id"
+		" WHERE r.enrollment_id = ?1 AND r.command_id = ?2 AND r.identity_id <> e.identity_id",
+		V_INT(enrollment_id), V_INT(command_id));
+
+	return rc == RC_OK ? query_next(&query, is_r, err) : rc;
+}
+
 static enum rc count_states(struct txn *txn, struct renewal_counts *counts, struct err *err)
 {
 	AUTO(query_end) struct query query = {0};

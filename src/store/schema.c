@@ -10,7 +10,7 @@ enum { APPLICATION_ID = 0x504F4D4F }; /* "POMO" */
 
 static const char *const migrations[] = {schema_0001, schema_0002, schema_0003, schema_0004,
 	schema_0005, schema_0006, schema_0007, schema_0008, schema_0009, schema_0010, schema_0011,
-	schema_0012, schema_0013, schema_0014, schema_0015};
+	schema_0012, schema_0013, schema_0014, schema_0015, schema_0016};
 _Static_assert(COUNT_OF(migrations) == STORE_SCHEMA_VERSION, "one migration a version");
 
 static enum rc check_ours(struct db *db, const char *path, int64_t version, struct err *err)

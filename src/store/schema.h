@@ -24,6 +24,7 @@ extern const char schema_0012[];
 extern const char schema_0013[];
 extern const char schema_0014[];
 extern const char schema_0015[];
+extern const char schema_0016[];
 
 /* Reads only. RC_UNSUPPORTED: newer than this program; RC_CORRUPT: not a database of ours. */
 enum rc schema_check(struct db *db, const char *path, int64_t *version_r, struct err *err) MUST_USE;

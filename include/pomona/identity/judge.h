@@ -30,7 +30,7 @@ enum rc judge_sender(struct txn *txn, const struct judge_params *params, struct 
 	struct outcome *outcome, struct err *err) MUST_USE;
 /*
  * Refuses every standing but STANDING_PINNED, and a pinned device that was removed and has not enrolled again.
- * A former certificate raises the alarm "identity_conflict".
+ * A former certificate raises the alarm "identity_conflict", but for one that was renewed just now.
  */
 enum rc judge_require_pinned(struct txn *txn, const struct claim *claim,
 	const struct sender *sender, struct outcome *outcome, struct err *err) MUST_USE;

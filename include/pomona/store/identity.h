@@ -28,6 +28,7 @@ struct identity {
 	bool is_ours;       /* issued by our device CA */
 	bool is_interim;    /* for the second visit of an enrollment over the air, and nothing else */
 	int64_t account_id; /* the account that it was issued for; 0: none. See account.h */
+	int64_t renews_id;  /* the identity that it was given in place of; 0: none is known */
 	int64_t not_before, not_after, revoked_at; /* revoked_at 0: not */
 	uint8_t chained_under
 		[SHA256_BYTES]; /* trust_fingerprint() of the anchors it was last judged good under */
@@ -45,22 +46,40 @@ enum rc identity_record(struct txn *txn, const struct cert_facts *facts,
 enum rc identity_set_owner(struct txn *txn, int64_t id, int64_t enrollment_id, struct err *err)
 	MUST_USE;
 
+struct identity_revoked {
+	int64_t others;               /* that were revoked with it */
+	bool is_successor_pinned;     /* a device goes on with one that came of it */
+	uint8_t sha256[SHA256_BYTES]; /* that one's, or one of those */
+};
+
 struct identity_issued {
 	const struct cert_facts *facts;
 	struct slice der;
 	struct slice issued_for; /* device id; empty: anyone's */
 	int64_t renewal_of;      /* it has the account of the one that it renews, too */
+	int64_t renews_id;       /* 0: the pin of renewal_of, if any */
 	int64_t account_id;      /* 0: none but that */
 	bool is_interim;
 };
 enum rc identity_issued(struct txn *txn, const struct identity_issued *issued, struct err *err)
 	MUST_USE;
-/* `id` does not renew the enrollment any more; 0: nor does any other. */
-enum rc identity_end_renewals(struct txn *txn, int64_t enrollment_id, int64_t id, struct err *err)
+/* Nothing that was given for it, be it an identity or a challenge, renews the enrollment any more. */
+enum rc identity_end_renewals(struct txn *txn, int64_t enrollment_id, struct err *err) MUST_USE;
+/*
+ * With it go all that were given in its place, and in theirs, up to one that is a device's pin: that one and what came
+ * of it stay. RC_NOT_FOUND. Again: keeps the first time.
+ */
+enum rc identity_revoke(struct txn *txn, const uint8_t sha256[static SHA256_BYTES],
+	struct identity_revoked *revoked_r, struct err *err) MUST_USE;
+/* When the device's pin took the place of `former`, in which it was given. RC_NOT_FOUND: it was not given in its place. */
+enum rc identity_renewed_at(struct txn *txn, int64_t former, int64_t enrollment_id, int64_t *at_r,
+	struct err *err) MUST_USE;
+/* RC_NOT_FOUND. */
+enum rc identity_by_id(struct txn *txn, int64_t id, struct identity *identity_r, struct err *err)
 	MUST_USE;
-/* RC_NOT_FOUND. Again: keeps the first time. */
-enum rc identity_revoke(struct txn *txn, const uint8_t sha256[static SHA256_BYTES], struct err *err)
-	MUST_USE;
+/* How many that are good still were issued for a device that has not come with them. */
+enum rc identity_count_unused(struct txn *txn, const char *issued_for, int64_t *count_r,
+	struct err *err) MUST_USE;
 
 struct identity_view {
 	struct identity identity;

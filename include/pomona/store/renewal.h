@@ -75,6 +75,9 @@ struct renewal_row {
 	const char *why; /* cut to RENEWAL_WHY_BYTES_MAX; "" or NULL: nothing to say */
 };
 enum rc renewal_put(struct txn *txn, const struct renewal_row *row, struct err *err) MUST_USE;
+/* Was the command sent to renew an identity that another one has taken the place of? */
+enum rc renewal_is_done(struct txn *txn, int64_t enrollment_id, int64_t command_id, bool *is_r,
+	struct err *err) MUST_USE;
 /* Why the last one failed or cannot be; "" where there is no row. */
 enum rc renewal_why(struct txn *txn, int64_t enrollment_id,
 	char out[static RENEWAL_WHY_BYTES_MAX + 1], struct err *err) MUST_USE;

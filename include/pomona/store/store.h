@@ -19,7 +19,7 @@
 #include "pomona/pki/seal.h"
 
 enum {
-	STORE_SCHEMA_VERSION = 15,
+	STORE_SCHEMA_VERSION = 16,
 	STORE_BATCH_JOBS_MAX = 1024, /* jobs in one commit */
 	STORE_JOB_SLICE_MS = 20,     /* a job that touches many rows returns after this and comes again */
 };

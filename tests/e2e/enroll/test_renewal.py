@@ -135,6 +135,71 @@ class Phone(Device):
         return seconds_of(self.server.device(self.udid)["identity"]["not_after"])
 
 
+def test_what_is_said_by_the_former_identity_just_after_a_renewal_is_no_conflict(make_clocked, tmp_path):
+    """A connection that was open, an answer that was on its way."""
+    server, clock = make_clocked()
+    phone = Phone(server, tmp_path, "ON-ITS-WAY")
+    user = UserChannel(phone, UserID="U", UserShortName="ada", UserLongName="Ada")
+    assert user.token_update().status == 200
+    server.ctl("enroll", "renew", phone.udid)
+    server.wait_log(f"event=renewal_sent device={phone.udid}")
+    command = phone.poll()
+    _, identity = phone.take(command)
+    renewed = Device(server, identity, phone.udid).enroll()
+    assert phone.report("Acknowledged", command["CommandUUID"]).status == 200
+    assert phone.idle().body == b"", "it is given nothing"
+    assert user.idle().status == 403
+    assert kinds_of_alarms(server) == []
+    assert renewed.poll() is None, "it was answered"
+    clock.look()
+    server.wait_log(f"event=identity_renewed device={phone.udid}")
+    clock.on(3601)
+    assert phone.idle().status == 403
+    assert kinds_of_alarms(server) == ["identity_conflict"]
+    for each in (phone, renewed, user):
+        each.close()
+
+
+def kinds_of_alarms(server):
+    return [alarm["kind"] for alarm in server.get("/api/v1/alarms")["alarms"]]
+
+
+def test_a_profile_that_was_taken_is_not_given_again_when_its_answer_is_lost(make_clocked, tmp_path):
+    server, clock = make_clocked()
+    phone = Phone(server, tmp_path, "LOST-ANSWER")
+    server.ctl("enroll", "renew", phone.udid)
+    server.wait_log(f"event=renewal_sent device={phone.udid}")
+    command = phone.poll()
+    phone.install(command)
+    assert phone.poll() is None
+    shown = server.get(f"/api/v1/devices/{phone.udid}/commands")["commands"]
+    assert [(row["state"], row["status"]) for row in shown if row["uuid"] == command["CommandUUID"]] == \
+        [("done", "Renewed")]
+    clock.look()
+    server.wait_log(f"event=identity_renewed device={phone.udid}")
+    assert phone.answer(command) is None, "and should it come yet, it is taken"
+    phone.close()
+
+
+def test_a_device_of_a_backup_from_before_its_renewal_can_be_told_to_leave(make_clocked, tmp_path):
+    server, clock = make_clocked()
+    phone = Phone(server, tmp_path, "FROM-BACKUP")
+    server.ctl("enroll", "renew", phone.udid)
+    server.wait_log(f"event=renewal_sent device={phone.udid}")
+    old = phone.identity
+    phone.work()
+    clock.on(3601)
+    back = Device(server, old, phone.udid)
+    assert back.token_update().status == 403 and kinds_of_alarms(server) == ["identity_conflict"]
+    assert phone.idle().status == 200, "nothing has changed for who has the new one"
+    server.ctl("device", "unenroll", phone.udid)
+    assert back.token_update().status == 401
+    assert server.device(phone.udid)["state"] == "removed"
+    assert phone.idle().status == 401
+    for each in (phone, back):
+        each.close()
+
+
 @pytest.mark.timeout(600)
 def test_twenty_devices_stay_managed_over_several_lives_of_their_identities(make_clocked, tmp_path):
     server, clock = make_clocked()
@@ -203,7 +268,7 @@ def test_twenty_devices_stay_managed_over_several_lives_of_their_identities(make
         assert len(phone.old) >= 3, (phone.udid, len(phone.old))
         assert phone.idle().status == 200
         former = Device(server, phone.old[-1], phone.udid)
-        assert former.idle().status == 403, "the new one has spoken"
+        assert former.token_update().status == 403, "the new one has spoken"
         former.close()
     told = renewals(server)
     assert told["over"] == told["impossible"] == 0

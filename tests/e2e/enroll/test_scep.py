@@ -377,6 +377,69 @@ def test_a_renewal_keeps_the_enrollment_and_a_revoked_one_is_refused(server, cli
     server.wait_log("event=scep_refused .*reason=revoked")
 
 
+def test_with_a_certificate_goes_what_came_of_it_and_nothing_that_its_device_had_is_given_out(server, client, tmp_path):
+    identity = client.enroll(mint(server))
+    device = Device(server, identity, "STOLEN").enroll(UnlockToken=b"u" * 64)
+    device.checkin("SetBootstrapToken", BootstrapToken=b"secret")
+    spare = Client(server, tmp_path, identity=identity).enroll(csr_key=scep.make_key(), kind="17")
+    another = Client(server, tmp_path, identity=spare).enroll(csr_key=scep.make_key(), kind="17")
+    reply = server.api("POST", f"/api/v1/identities/{identity.sha256}/revoke").json()
+    assert (reply["others_revoked"], reply["renewed_by"]) == (2, None)
+    for thiefs in (identity, spare, another):
+        thief = Device(server, thiefs, "STOLEN")
+        assert [thief.authenticate().status, thief.token_update().status, thief.idle().status] == [403] * 3
+        assert Client(server, tmp_path, identity=thiefs).ask(csr_key=scep.make_key(), kind="17").fail_info == BAD_REQUEST
+        thief.close()
+    assert server.device("STOLEN")["has_unlock_token"] is True
+    device.close()
+
+
+def test_a_device_goes_on_with_its_pin_when_a_former_one_is_revoked(server, client, tmp_path):
+    identity = client.enroll(mint(server))
+    device = Device(server, identity, "RENEWED").enroll()
+    spare = Client(server, tmp_path, identity=identity).enroll(csr_key=scep.make_key(), kind="17")
+    device.use(Client(server, tmp_path, identity=identity).enroll(csr_key=scep.make_key(), kind="17"))
+    device.enroll()
+    server.wait_log("event=renewed .*device=RENEWED")
+    told = server.ctl("identity", "revoke", identity.sha256).stdout
+    assert device.identity.sha256 in told and "goes on" in told
+    assert device.idle().status == 200
+    assert Device(server, spare, "RENEWED").authenticate().status == 403
+    device.close()
+
+
+def test_a_spare_of_before_a_renewal_takes_over_nothing_that_the_device_has(server, client, tmp_path):
+    identity = client.enroll(mint(server))
+    device = Device(server, identity, "SPARED").enroll(UnlockToken=b"u" * 64)
+    spare = Client(server, tmp_path, identity=identity).enroll(csr_key=scep.make_key(), kind="17")
+    device.use(Client(server, tmp_path, identity=identity).enroll(csr_key=scep.make_key(), kind="17"))
+    device.enroll()
+    assert server.device("SPARED")["has_unlock_token"] is True
+    Device(server, spare, "SPARED").enroll()
+    server.wait_log("event=re_enrolled .*device=SPARED")
+    assert server.device("SPARED")["has_unlock_token"] is False
+    assert device.idle().status == 403
+    assert [alarm["kind"] for alarm in server.get("/api/v1/alarms")["alarms"]] == ["identity_conflict"]
+    device.close()
+
+
+def test_one_challenge_is_one_device(server, client, tmp_path):
+    """A certificate for no device in particular is not renewed before a device has enrolled with it."""
+    identity = client.enroll(mint(server))
+    again = Client(server, tmp_path, identity=identity)
+    assert again.ask(csr_key=scep.make_key(), kind="17").fail_info == BAD_REQUEST
+    server.wait_log("event=scep_refused .*reason=not_enrolled")
+    device = Device(server, identity, "THE-ONE")
+    device.authenticate()
+    assert again.ask(csr_key=scep.make_key(), kind="17").fail_info == BAD_REQUEST, "it is not enrolled yet"
+    device.token_update()
+    device.use(again.enroll(csr_key=scep.make_key(), kind="17"))
+    device.enroll()
+    server.wait_log("event=renewed .*device=THE-ONE")
+    assert Device(server, device.identity, "ANOTHER").authenticate().status == 403
+    device.close()
+
+
 def test_a_renewal_by_a_stranger_is_refused(server, client):
     for kind in ("17", "18"):
         answer = client.ask(kind=kind, csr_key=scep.make_key(), transaction=kind)

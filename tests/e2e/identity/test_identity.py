@@ -220,7 +220,7 @@ def test_a_renewal_keeps_queue_tokens_and_users(server, make_device):
     user.use(device.identity)
     assert user.poll()["Command"]["RequestType"] == "ProfileList"
     device.use(old)
-    assert device.idle().status == 403
+    assert device.token_update().status == 403
 
 
 def test_an_unknown_device_is_refused_and_never_unenrolled_by_default(server, make_device):

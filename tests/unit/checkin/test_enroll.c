@@ -136,7 +136,72 @@ static void a_renewal_keeps_queue_and_users(void **state)
 	assert_string_equal(talk_given(talk), "one");
 	assert_int_equal(talk_idle(talk, &b, TALK_USER("D", "U")), 200);
 	assert_string_equal(talk_given(talk), "two");
+	assert_int_equal(talk_idle(talk, &a, TALK_USER("D", "U")), 403);
+}
+
+/* Connections that were open, an answer that was on its way. */
+static void a_former_identity_is_heard_out_for_an_hour_and_given_nothing(void **state)
+{
+	struct talk *talk = *state;
+
+	talk_enroll(talk, &a, D);
+	talk_enqueue(talk, "D", "one", "DeviceInformation", 0);
+	talk_enqueue(talk, "D", "two", "DeviceInformation", 0);
+	check_pin(talk, &a, true);
+	world_issue(&talk->world, &b, "D", "D");
+	talk_enroll(talk, &b, D);
+	check_pin(talk, &a, true);
+	assert_string_equal(talk_given(talk), "");
+	assert_int_equal(talk_answer(talk, &a, D, "one", "Acknowledged"), 200);
+	assert_string_equal(talk_given(talk), "");
+	assert_int_equal(talk_queue_state(talk, "D", "one", NULL), QUEUE_DONE);
+	assert_int_equal(talk_token_update(talk, &a, D), 403);
+	assert_int_equal(world_alarms(&talk->world, CONFLICT, "D"), 0);
+	talk->world.now += SENDER_SETTLE_S;
+	assert_int_equal(talk_answer(talk, &a, D, "two", "Acknowledged"), 403);
 	check_pin(talk, &a, false);
+	assert_int_equal(talk->outcome.refusal, REFUSAL_SUPERSEDED);
+	assert_int_equal(world_alarms(&talk->world, CONFLICT, "D"), 2);
+	check_pin(talk, &b, true);
+	assert_string_equal(talk_given(talk), "two");
+}
+
+static void a_former_identity_that_was_not_renewed_is_not_heard(void **state)
+{
+	struct talk *talk = *state;
+
+	talk_enroll(talk, &a, D);
+	talk_enroll(talk, &b, D);
+	check_pin(talk, &a, false);
+	assert_int_equal(talk->outcome.refusal, REFUSAL_SUPERSEDED);
+}
+
+/* A backup from before the renewal: nothing else says it that it is to go. */
+static void an_order_to_leave_reaches_a_device_by_its_former_identity(void **state)
+{
+	struct talk *talk = *state;
+
+	talk_enroll(talk, &a, D);
+	world_issue(&talk->world, &b, "D", "D");
+	talk_enroll(talk, &b, D);
+	talk->world.now += SENDER_SETTLE_S;
+	check_pin(talk, &a, false);
+	world_set_state(&talk->world, "D", ENROLLMENT_REMOVAL_ORDERED);
+	assert_int_equal(talk_token_update(talk, &a, D), 401);
+	assert_int_equal(world_state(&talk->world, "D"), ENROLLMENT_REMOVED);
+	assert_int_equal(talk_idle(talk, &a, D), 401);
+	assert_int_equal(talk_idle(talk, &b, D), 401);
+}
+
+static void what_is_given_of_a_revoked_identity_goes_with_it(void **state)
+{
+	struct talk *talk = *state;
+
+	talk_enroll(talk, &a, D);
+	world_issue(&talk->world, &b, "D", "D");
+	world_revoke(&talk->world, &a);
+	assert_int_equal(talk_authenticate(talk, &b, D), 403);
+	assert_int_equal(talk->outcome.refusal, REFUSAL_REVOKED);
 }
 
 static void a_renewal_renews_once_and_only_what_lives(void **state)
@@ -156,7 +221,8 @@ static void a_renewal_renews_once_and_only_what_lives(void **state)
 	assert_string_equal(talk->outcome.event, "re_enrolled");
 }
 
-static void two_renewals_of_one_enrollment_both_renew_it(void **state)
+/* What was given beside it is for nobody to come into what the device has. */
+static void of_two_renewals_of_one_enrollment_the_first_that_speaks_renews_it(void **state)
 {
 	struct talk *talk = *state;
 
@@ -166,10 +232,12 @@ static void two_renewals_of_one_enrollment_both_renew_it(void **state)
 	talk_enqueue(talk, "D", "one", "DeviceInformation", 0);
 	talk_enroll(talk, &b, D);
 	assert_string_equal(talk->outcome.event, "renewed");
-	talk_enroll(talk, &c, D);
-	assert_string_equal(talk->outcome.event, "renewed");
-	assert_int_equal(talk_idle(talk, &c, D), 200);
+	assert_int_equal(talk_authenticate(talk, &c, D), 200);
+	assert_int_equal(world_alarms(&talk->world, CONFLICT, "D"), 0); /* nobody knows it */
+	check_pin(talk, &b, true);
 	assert_string_equal(talk_given(talk), "one");
+	assert_int_equal(talk_token_update(talk, &c, D), 200);
+	assert_string_equal(talk->outcome.event, "re_enrolled");
 }
 
 static void a_renewal_that_was_replaced_does_not_renew_again(void **state)
@@ -388,8 +456,12 @@ int main(void)
 		TEST(enrolling_anew_clears_queue_users_and_keeps_no_token),
 		TEST(enrolling_anew_with_the_same_certificate_is_no_conflict),
 		TEST(a_renewal_keeps_queue_and_users),
+		TEST(a_former_identity_is_heard_out_for_an_hour_and_given_nothing),
+		TEST(a_former_identity_that_was_not_renewed_is_not_heard),
+		TEST(an_order_to_leave_reaches_a_device_by_its_former_identity),
+		TEST(what_is_given_of_a_revoked_identity_goes_with_it),
 		TEST(a_renewal_renews_once_and_only_what_lives),
-		TEST(two_renewals_of_one_enrollment_both_renew_it),
+		TEST(of_two_renewals_of_one_enrollment_the_first_that_speaks_renews_it),
 		TEST(a_renewal_that_was_replaced_does_not_renew_again),
 		TEST(a_renewal_of_an_enrollment_that_was_replaced_takes_nothing_over),
 		TEST(a_certificate_with_a_changed_signature_gets_nowhere),

@@ -333,6 +333,7 @@ static void authenticate(struct play *play, int device, int channel)
 	if (is_new && d->channels[0].is_known && below(play, 2) == 0) {
 		world_issue(&play->talk.world, &credential, "", ext_id_of(device, 0));
 		play->model.certs[cert].renewal_of = device;
+		play->model.certs[cert].former = d->pin;
 	}
 	want = model_authenticate(&play->model, device, cert);
 	snprintf(play->step, sizeof(play->step), "Authenticate of D%d with %d", device, cert);
@@ -462,7 +463,7 @@ static void revoke(struct play *play, int device, int channel)
 		return;
 	credential = credential_of(cert);
 	snprintf(play->step, sizeof(play->step), "certificate %d revoked", cert);
-	play->model.certs[cert].is_revoked = true;
+	model_revoke(&play->model, cert);
 	world_revoke(&play->talk.world, &credential);
 }
 

@@ -20,7 +20,8 @@ void model_init(struct model *model)
 int model_add_cert(struct model *model)
 {
 	assert(model->cert_count < MODEL_CERTS);
-	model->certs[model->cert_count] = (struct model_cert){.owner = NOBODY, .renewal_of = NOBODY};
+	model->certs[model->cert_count] =
+		(struct model_cert){.owner = NOBODY, .renewal_of = NOBODY, .former = NOBODY};
 	return model->cert_count++;
 }
 
@@ -141,6 +142,38 @@ static struct model_reply remove_device(struct model_device *device)
 	return leave;
 }
 
+static bool is_pin(const struct model *model, int cert)
+{
+	const int owner = model->certs[cert].owner;
+
+	return owner != NOBODY && model->devices[owner].pin == cert;
+}
+
+void model_revoke(struct model *model, int cert)
+{
+	model->certs[cert].is_revoked = true;
+	for (int i = 0; i < model->cert_count; i++)
+		if (model->certs[i].former == cert && !is_pin(model, i))
+			model_revoke(model, i);
+}
+
+/* The device's own from before its renewal. */
+static bool is_renewed(const struct model *model, int device, int cert)
+{
+	const struct model_device *d = &model->devices[device];
+
+	return d->pin != NOBODY && d->pending != cert && model->certs[d->pin].former == cert &&
+		model->certs[cert].owner == device;
+}
+
+static bool is_last_word(const struct model *model, int device, int channel, int cert)
+{
+	const struct model_device *d = &model->devices[device];
+
+	return channel == 0 && is_renewed(model, device, cert) &&
+		model->now < d->enrolled_at + SENDER_SETTLE_S && d->channels[0].state == ENROLLMENT_ENROLLED;
+}
+
 /* What every message but an Authenticate meets first; 200: go on. */
 static struct model_reply meet(struct model *model, int device, int cert)
 {
@@ -150,10 +183,12 @@ static struct model_reply meet(struct model *model, int device, int cert)
 		return no;
 	if (!d->channels[0].is_known)
 		return model_unknown(model);
-	if (d->channels[0].state == ENROLLMENT_REMOVAL_ORDERED && (d->pin == cert || d->pending == cert))
+	if (d->channels[0].state == ENROLLMENT_REMOVAL_ORDERED &&
+		(d->pin == cert || d->pending == cert || is_renewed(model, device, cert)))
 		return remove_device(d);
 	if (d->channels[0].state == ENROLLMENT_REMOVED && d->pending != cert &&
-		(d->pin == cert || (d->pin == NOBODY && model->certs[cert].owner == device)))
+		(d->pin == cert || is_renewed(model, device, cert) ||
+			(d->pin == NOBODY && model->certs[cert].owner == device)))
 		return leave;
 	return ok;
 }
@@ -193,10 +228,11 @@ static struct model_reply promote(struct model *model, int device, int cert)
 	if (!is_renewal)
 		clear(d);
 	for (int i = 0; i < model->cert_count; i++)
-		if (model->certs[i].renewal_of == device && (i == cert || !is_renewal))
+		if (model->certs[i].renewal_of == device)
 			model->certs[i].renewal_of = NOBODY;
 	d->pin = cert;
 	d->pending = NOBODY;
+	d->enrolled_at = model->now;
 	d->channels[0].state = ENROLLMENT_ENROLLED;
 	return token;
 }
@@ -310,8 +346,11 @@ static struct model_reply give(struct model *model, int device, int channel, boo
 struct model_reply model_idle(struct model *model, int device, int channel, int cert)
 {
 	struct model_channel *queue = &model->devices[device].channels[channel];
-	struct model_reply reply = meet_pinned(model, device, cert);
+	struct model_reply reply;
 
+	if (is_cert_good(model, device, cert) && is_last_word(model, device, channel, cert))
+		return quiet;
+	reply = meet_pinned(model, device, cert);
 	if (reply.status != 200)
 		return reply;
 	if (!queue->is_known)
@@ -341,7 +380,9 @@ static void take(struct model_row *row, const char *status)
 struct model_reply model_answer(struct model *model, int device, int channel, int cert, int command,
 	const char *status)
 {
-	struct model_reply reply = meet_pinned(model, device, cert);
+	const bool is_last =
+		is_cert_good(model, device, cert) && is_last_word(model, device, channel, cert);
+	struct model_reply reply = is_last ? quiet : meet_pinned(model, device, cert);
 	struct model_row *row;
 
 	if (reply.status != 200)
@@ -351,5 +392,7 @@ struct model_reply model_answer(struct model *model, int device, int channel, in
 	row = model_row(model, device, channel, command);
 	if (row != NULL)
 		take(row, status);
+	if (is_last)
+		return quiet;
 	return give(model, device, channel, strcmp(status, "NotNow") == 0);
 }

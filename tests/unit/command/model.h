@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "pomona/identity/outcome.h"
+#include "pomona/identity/sender.h"
 #include "pomona/identity/unenroll.h"
 #include "pomona/store/queue.h"
 
@@ -28,6 +29,7 @@ enum {
 struct model_cert {
 	int owner;      /* device, or NOBODY */
 	int renewal_of; /* device, or NOBODY */
+	int former;     /* the certificate that it was given in place of, or NOBODY */
 	bool is_revoked;
 };
 
@@ -54,6 +56,7 @@ struct model_channel {
 struct model_device {
 	struct model_channel channels[MODEL_CHANNELS]; /* [0] is the device itself */
 	int pin, pending;                              /* certificates, or NOBODY */
+	int64_t enrolled_at;
 };
 
 struct model {
@@ -97,5 +100,7 @@ void model_cancel(struct model *model, int device, int channel, int command);
 /* The sweep over all queues. */
 void model_expire(struct model *model);
 void model_forget(struct model *model, int device);
+/* With what came of it. */
+void model_revoke(struct model *model, int cert);
 
 #endif

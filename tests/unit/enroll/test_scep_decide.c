@@ -290,8 +290,8 @@ static void a_renewal_by_a_certificate_that_is_revoked_or_at_its_end_is_refused(
 	struct credential b = world_credential("expired");
 
 	(void)state;
-	world_issue(&world, &a, "", "");
-	world_issue(&world, &b, "", "");
+	world_issue(&world, &a, "D", "");
+	world_issue(&world, &b, "D", "");
 	world_revoke(&world, &a);
 	assert_int_equal(ask(&revoked), SCEP_REFUSED_REVOKED);
 	world.now = b.facts.not_after;
@@ -304,6 +304,7 @@ static void a_renewal_by_a_certificate_that_is_revoked_or_at_its_end_is_refused(
 struct pin {
 	const char *device_id, *certificate;
 };
+static bool is_pending_only;
 
 static enum rc pin_run(void *ctx, struct txn *txn, struct err *err)
 {
@@ -325,7 +326,7 @@ static enum rc pin_run(void *ctx, struct txn *txn, struct err *err)
 		rc = identity_set_owner(txn, identity.id, id, err);
 	if (rc == RC_OK)
 		rc = enrollment_set_pending(txn, id, identity.id, &device, SLICE_LITERAL("x"), err);
-	return rc == RC_OK ? enrollment_promote(txn, id, err) : rc;
+	return rc == RC_OK && !is_pending_only ? enrollment_promote(txn, id, err) : rc;
 }
 
 static void the_present_certificate_renews_its_device_and_a_former_one_does_not(void **state)
@@ -352,6 +353,59 @@ static void the_present_certificate_renews_its_device_and_a_former_one_does_not(
 	pin.certificate = "two";
 	world_write(&world, pin_run, &pin);
 	assert_int_equal(ask(&former), SCEP_REFUSED_FORMER);
+}
+
+/* One challenge would be any number of devices else. */
+static void what_is_no_devices_in_particular_is_renewed_when_a_device_has_enrolled_with_it(
+	void **state)
+{
+	struct ask renewal = {.kind = SCEP_RENEWAL_REQ, .signer = "one", .is_signed_by_another_key = true};
+	struct credential one = world_credential("one");
+	struct pin pin = {"UDID-1", "one"};
+
+	(void)state;
+	world_issue(&world, &one, "", "");
+	assert_int_equal(ask(&renewal), SCEP_REFUSED_NOT_ENROLLED);
+	is_pending_only = true;
+	world_write(&world, pin_run, &pin);
+	assert_int_equal(ask(&renewal), SCEP_REFUSED_NOT_ENROLLED);
+	is_pending_only = false;
+	world_write(&world, pin_run, &pin);
+	assert_int_equal(ask(&renewal), SCEP_NOT_REFUSED);
+	assert_string_equal(renewal.decision.issued_for, "UDID-1");
+}
+
+static void a_device_has_as_many_renewals_that_it_does_not_use_as_the_limit_and_no_more(
+	void **state)
+{
+	struct credential one = world_credential("one");
+	struct ask renewal = {.kind = SCEP_RENEWAL_REQ, .signer = "one", .is_signed_by_another_key = true};
+	char words[SCEP_UNUSED_MAX + 1][2][16];
+
+	(void)state;
+	world_issue(&world, &one, "UDID-1", "");
+	for (int i = 1; i <= SCEP_UNUSED_MAX; i++) { /* the first is one itself */
+		(void)snprintf(words[i][0], sizeof(words[i][0]), "key %d", i);
+		(void)snprintf(words[i][1], sizeof(words[i][1]), "t %d", i);
+		renewal.key = words[i][0];
+		renewal.transaction = words[i][1];
+		assert_int_equal(ask(&renewal), i < SCEP_UNUSED_MAX ? SCEP_NOT_REFUSED : SCEP_REFUSED_MANY);
+	}
+}
+
+static void a_challenge_of_a_renewal_is_none_when_its_pin_is_revoked(void **state)
+{
+	struct mint order = {"c1", "UDID-1", world.now + HOUR_S, "UDID-1"};
+	struct ask by_challenge = {.challenge = "c1"};
+	struct credential one = world_credential("one");
+	struct pin pin = {"UDID-1", "one"};
+
+	(void)state;
+	world_issue(&world, &one, "UDID-1", "");
+	world_write(&world, pin_run, &pin);
+	world_write(&world, mint_run, &order);
+	world_revoke(&world, &one);
+	assert_int_equal(ask(&by_challenge), SCEP_REFUSED_REVOKED);
 }
 
 static enum rc add_device(void *ctx, struct txn *txn, struct err *err)
@@ -391,7 +445,7 @@ static void the_next_identity_is_known_to_have_come_with_the_same_profile(void *
 	char name[32];
 
 	(void)state;
-	mint("c1", "");
+	mint("c1", "D");
 	assert_int_equal(ask(&first), SCEP_NOT_REFUSED);
 	(void)snprintf(name, sizeof(name), "issued %d", issued_count);
 	renewal.signer = name;
@@ -507,6 +561,9 @@ int main(void)
 		IN_WORLD(a_renewal_that_keeps_the_key_gets_a_new_certificate),
 		IN_WORLD(a_renewal_by_a_certificate_that_is_revoked_or_at_its_end_is_refused),
 		IN_WORLD(the_present_certificate_renews_its_device_and_a_former_one_does_not),
+		IN_WORLD(what_is_no_devices_in_particular_is_renewed_when_a_device_has_enrolled_with_it),
+		IN_WORLD(a_device_has_as_many_renewals_that_it_does_not_use_as_the_limit_and_no_more),
+		IN_WORLD(a_challenge_of_a_renewal_is_none_when_its_pin_is_revoked),
 		IN_WORLD(the_challenge_of_a_renewal_renews_its_device_as_long_as_that_is_enrolled),
 		IN_WORLD(the_next_identity_is_known_to_have_come_with_the_same_profile),
 		IN_WORLD(a_poll_for_what_was_never_asked_finds_nothing),

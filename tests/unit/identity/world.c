@@ -154,8 +154,9 @@ void world_issue(struct world *world, const struct credential *credential, const
 static enum rc revoke_identity(void *ctx, struct txn *txn, struct err *err)
 {
 	const struct credential *credential = ctx;
+	struct identity_revoked revoked;
 
-	return identity_revoke(txn, credential->facts.sha256, err);
+	return identity_revoke(txn, credential->facts.sha256, &revoked, err);
 }
 
 void world_revoke(struct world *world, const struct credential *credential)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
+#include "pomona/store/intent.h"
 
 #include <string.h>
 
@@ -70,10 +71,11 @@ static void test_a_certificate_with_another_signature_is_a_twin(void **state)
 	assert_false(has_twin);
 }
 
-static void test_renewals_end_alone_or_together(void **state)
+static void test_renewals_of_a_device_end_together_with_their_challenges(void **state)
 {
+	static const uint8_t challenge[SHA256_BYTES] = {1};
 	struct fixture *f = *state;
-	int64_t device, other;
+	int64_t device, other, intent_id;
 	struct err err;
 
 	assert_ok(enrollment_add_device(fixture_write(f), ENROLLMENT_DEVICE, S("A"), &device, &err), &err);
@@ -86,13 +88,24 @@ static void test_renewals_end_alone_or_together(void **state)
 
 		assert_ok(identity_issued(fixture_write(f), &issued, &err), &err);
 	}
-	assert_ok(identity_end_renewals(fixture_write(f), device, find(f, 1).id, &err), &err);
+	assert_ok(intent_add(fixture_write(f),
+												&(struct intent_new){.way = INTENT_PROFILE,
+													.challenge_sha256 = challenge,
+													.renewal_of = device,
+													.expires_at = T0 + 100},
+												&intent_id, &err),
+		&err);
+	assert_ok(identity_end_renewals(fixture_write(f), other, &err), &err);
+	assert_int_equal(find(f, 4).renewal_of, 0);
+	assert_int_equal(find(f, 1).renewal_of, device);
+	fixture_commit(f);
+	assert_int_equal(look(f, "SELECT expires_at FROM intent"), T0 + 100);
+	assert_ok(identity_end_renewals(fixture_write(f), device, &err), &err);
 	assert_int_equal(find(f, 1).renewal_of, 0);
-	assert_int_equal(find(f, 2).renewal_of, device);
-	assert_ok(identity_end_renewals(fixture_write(f), device, 0, &err), &err);
 	assert_int_equal(find(f, 2).renewal_of, 0);
 	assert_int_equal(find(f, 3).renewal_of, 0);
-	assert_int_equal(find(f, 4).renewal_of, other);
+	fixture_commit(f);
+	assert_int_equal(look(f, "SELECT expires_at FROM intent"), T0);
 }
 
 static void test_an_identity_is_never_shared_by_two_devices(void **state)
@@ -144,16 +157,124 @@ static void test_a_revocation_keeps_its_first_time(void **state)
 	struct fixture *f = *state;
 	struct cert_facts cert = facts_of(1);
 	struct cert_facts unknown = facts_of(9);
+	struct identity_revoked revoked;
 	struct err err;
 
 	(void)record(f, 1, 0);
 	assert_int_equal(find(f, 1).revoked_at, 0);
-	assert_ok(identity_revoke(fixture_write(f), cert.sha256, &err), &err);
+	assert_ok(identity_revoke(fixture_write(f), cert.sha256, &revoked, &err), &err);
 	fixture_commit(f);
 	f->now_s = T0 + 5;
-	assert_ok(identity_revoke(fixture_write(f), cert.sha256, &err), &err);
+	assert_ok(identity_revoke(fixture_write(f), cert.sha256, &revoked, &err), &err);
 	assert_int_equal(find(f, 1).revoked_at, T0);
-	assert_rc(identity_revoke(fixture_write(f), unknown.sha256, &err), RC_NOT_FOUND, &err);
+	assert_rc(identity_revoke(fixture_write(f), unknown.sha256, &revoked, &err), RC_NOT_FOUND, &err);
+}
+
+/* `mark` in place of the one with the mark `former`; 0: of none. */
+static int64_t issue(struct fixture *f, uint8_t mark, uint8_t former)
+{
+	struct cert_facts cert = facts_of(mark);
+	struct identity_issued issued = {.facts = &cert,
+		.der = S("der"),
+		.issued_for = S("A"),
+		.renews_id = former == 0 ? 0 : find(f, former).id};
+	struct err err;
+
+	assert_ok(identity_issued(fixture_write(f), &issued, &err), &err);
+	return find(f, mark).id;
+}
+
+static struct identity_revoked revoke(struct fixture *f, uint8_t mark)
+{
+	struct cert_facts cert = facts_of(mark);
+	struct identity_revoked revoked;
+	struct err err;
+
+	assert_ok(identity_revoke(fixture_write(f), cert.sha256, &revoked, &err), &err);
+	return revoked;
+}
+
+/* The marks of those that are revoked, as a number. */
+static int revoked_marks(struct fixture *f, uint8_t last)
+{
+	int marks = 0;
+
+	for (uint8_t mark = 1; mark <= last; mark++)
+		if (find(f, mark).revoked_at != 0)
+			marks = marks * 10 + mark;
+	return marks;
+}
+
+/* 1, in whose place 2 and 3; in that of 2, the pin, 4; in that of 3, 5; 6 alone. */
+static int64_t plant_line(struct fixture *f)
+{
+	static const uint8_t formers[] = {0, 1, 1, 2, 3, 0};
+	int64_t device = 0;
+	struct err err;
+
+	assert_ok(enroll_device(fixture_write(f), "A", 9, &device, &err), &err);
+	for (uint8_t i = 0; i < COUNT_OF(formers); i++)
+		(void)issue(f, (uint8_t)(i + 1), formers[i]);
+	assert_ok(identity_set_owner(fixture_write(f), find(f, 2).id, device, &err), &err);
+	assert_ok(enrollment_set_pending(fixture_write(f), device, find(f, 2).id,
+												&(struct device_facts){.topic = S("t")}, S("raw"), &err),
+		&err);
+	assert_ok(enrollment_promote(fixture_write(f), device, &err), &err);
+	return device;
+}
+
+static void test_with_an_identity_go_those_that_came_of_it_but_not_a_pin(void **state)
+{
+	struct fixture *f = *state;
+	struct identity_revoked revoked;
+
+	(void)plant_line(f);
+	revoked = revoke(f, 1);
+	assert_int_equal(revoked_marks(f, 6), 135);
+	assert_int_equal(revoked.others, 2);
+	assert_true(revoked.is_successor_pinned);
+	assert_memory_equal(revoked.sha256, find(f, 2).sha256, SHA256_BYTES);
+	revoked = revoke(f, 1);
+	assert_int_equal(revoked.others, 0);
+	revoked = revoke(f, 2); /* the pin itself, and what came of it */
+	assert_int_equal(revoked_marks(f, 6), 12345);
+	assert_int_equal(revoked.others, 1);
+	assert_false(revoked.is_successor_pinned);
+}
+
+static void test_a_pin_tells_in_whose_place_it_is_and_since_when(void **state)
+{
+	struct fixture *f = *state;
+	const int64_t device = plant_line(f);
+	int64_t at = 0;
+	struct err err;
+
+	assert_ok(identity_renewed_at(fixture_write(f), find(f, 1).id, device, &at, &err), &err);
+	assert_int_equal(at, T0);
+	assert_rc(identity_renewed_at(fixture_write(f), find(f, 3).id, device, &at, &err), RC_NOT_FOUND,
+		&err);
+	assert_rc(identity_renewed_at(fixture_write(f), find(f, 1).id, device + 1, &at, &err),
+		RC_NOT_FOUND, &err);
+}
+
+static void test_unused_ones_are_counted_while_they_are_good(void **state)
+{
+	struct fixture *f = *state;
+	int64_t count = 0;
+	struct err err;
+
+	(void)plant_line(f);
+	assert_ok(identity_count_unused(fixture_write(f), "A", &count, &err), &err);
+	assert_int_equal(count, 5); /* 2 has come */
+	(void)revoke(f, 3);
+	assert_ok(identity_count_unused(fixture_write(f), "A", &count, &err), &err);
+	assert_int_equal(count, 3);
+	assert_ok(identity_count_unused(fixture_write(f), "B", &count, &err), &err);
+	assert_int_equal(count, 0);
+	f->now_s = find(f, 1).not_after;
+	fixture_commit(f);
+	assert_ok(identity_count_unused(fixture_write(f), "A", &count, &err), &err);
+	assert_int_equal(count, 0);
 }
 
 static void test_identities_are_listed_with_their_owner(void **state)
@@ -215,10 +336,13 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 		TEST(test_a_certificate_seen_again_is_the_same_identity),
 		TEST(test_a_certificate_with_another_signature_is_a_twin),
-		TEST(test_renewals_end_alone_or_together),
+		TEST(test_renewals_of_a_device_end_together_with_their_challenges),
 		TEST(test_an_identity_is_never_shared_by_two_devices),
 		TEST(test_what_we_issued_is_ours_and_keeps_for_whom),
 		TEST(test_a_revocation_keeps_its_first_time),
+		TEST(test_with_an_identity_go_those_that_came_of_it_but_not_a_pin),
+		TEST(test_a_pin_tells_in_whose_place_it_is_and_since_when),
+		TEST(test_unused_ones_are_counted_while_they_are_good),
 		TEST(test_identities_are_listed_with_their_owner),
 		TEST(test_anchors_come_and_go),
 	};

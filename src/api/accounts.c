@@ -10,8 +10,6 @@
 
 enum { DETAIL_BYTES = 64 };
 
-static const char *const modes[] = {[ACCOUNT_BYOD] = "mdm-byod", [ACCOUNT_ADDE] = "mdm-adde"};
-
 static enum rc read_accounts(struct call *call, struct txn *txn, struct json_value *root,
 	struct err *err)
 {
@@ -33,7 +31,7 @@ static enum rc read_accounts(struct call *call, struct txn *txn, struct json_val
 
 		json_set_str(row, "user", views[i].user_name);
 		json_set_str(row, "managed_apple_account", views[i].managed_id);
-		json_set_str(row, "mode", modes[views[i].mode]);
+		json_set_str(row, "mode", account_mode_name(views[i].mode));
 		json_set_str(row, "device_id", device[0] == '\0' ? NULL : device);
 		json_set_time(row, "created_at", views[i].created_at);
 		json_set_bool(row, "is_logged_in", views[i].has_token);

@@ -17,12 +17,9 @@ enum {
 	SIGNED_BYTES_MAX = 2 * PROFILE_BYTES_MAX, /* the signature, the chain */
 };
 
-static const struct mode {
-	const char *version; /* in what discovery says */
-	const char *path;
-} modes[] = {
-	[ACCOUNT_BYOD] = {"mdm-byod", "/account/byod"},
-	[ACCOUNT_ADDE] = {"mdm-adde", "/account/adde"},
+static const char *const paths[] = {
+	[ACCOUNT_BYOD] = "/account/byod",
+	[ACCOUNT_ADDE] = "/account/adde",
 };
 
 bool account_is_offered(struct enroll *enroll, enum account_mode mode)
@@ -71,14 +68,14 @@ static enum rc write_servers(struct enroll *enroll, struct buf *out, struct err 
 	char url[PROFILE_URL_BYTES_MAX + FAMILY_BYTES_MAX];
 
 	enroll_url(enroll, base);
-	for (size_t i = ACCOUNT_BYOD; i < COUNT_OF(modes); i++) {
+	for (size_t i = ACCOUNT_BYOD; i < COUNT_OF(paths); i++) {
 		struct json_value *server;
 
 		if (!account_is_offered(enroll, (enum account_mode)i))
 			continue;
-		(void)snprintf(url, sizeof(url), "%s%s", base, modes[i].path);
+		(void)snprintf(url, sizeof(url), "%s%s", base, paths[i]);
 		server = json_append_object(servers);
-		json_set_str(server, "Version", modes[i].version);
+		json_set_str(server, "Version", account_mode_name((enum account_mode)i));
 		json_set_str(server, "BaseURL", url);
 	}
 	return json_write(root, false, out, err);
@@ -205,8 +202,9 @@ static void give(struct handing *handing)
 
 	(void)http_request_client(handing->http, client);
 	log_info("account_profile_given", LOG_STR("request", http_request_id(handing->http)),
-		LOG_STR("user", handing->account.user_name), LOG_STR("mode", modes[handing->ask.mode].version),
-		LOG_SLICE("product", info->product), LOG_STR("peer", client));
+		LOG_STR("user", handing->account.user_name),
+		LOG_STR("mode", account_mode_name(handing->ask.mode)), LOG_SLICE("product", info->product),
+		LOG_STR("peer", client));
 	http_reply_header(handing->http, "Cache-Control", "no-store");
 	http_reply(handing->http, 200, PROFILE_MEDIA_TYPE, &handing->profile);
 }
@@ -336,7 +334,7 @@ static enum account_mode mode_of(const struct http_request *request)
 {
 	const char *path = http_request_route(request)->path;
 
-	return strcmp(path, modes[ACCOUNT_BYOD].path) == 0 ? ACCOUNT_BYOD : ACCOUNT_ADDE;
+	return strcmp(path, paths[ACCOUNT_BYOD]) == 0 ? ACCOUNT_BYOD : ACCOUNT_ADDE;
 }
 
 size_t account_profile_body_max(const struct http_request *request, void *ctx)

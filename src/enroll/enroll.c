@@ -279,6 +279,8 @@ void enroll_report_hidden(struct enroll *enroll)
 			log_warning("link_refusals_not_logged",
 				LOG_STR("reason", invite_words((enum invite_refusal)i)->name), LOG_INT("count", hidden));
 	}
+	if (enroll->policy != NULL)
+		policy_report_hidden(enroll->policy);
 }
 
 void enroll_stats(const struct enroll *enroll, struct enroll_stats *stats_r)

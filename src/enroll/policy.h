@@ -94,6 +94,8 @@ enum rc policy_new(const struct enroll_policy *params, struct net_loop *loop,
 	const struct clock *clock, struct policy **policy_r, struct err *err) MUST_USE;
 /* Any thread. RC_BUSY: POLICY_ASKED_MAX wait already, or it was stopped; `done` is not called then. */
 enum rc policy_submit(struct policy *policy, struct policy_ask *ask, struct err *err) MUST_USE;
+/* How often it was silent and the log did not say so. */
+void policy_report_hidden(struct policy *policy);
 /* Answers POLICY_ENDING to all who wait, and gives its connections up. Not on the loop's thread, which must run. */
 void policy_stop(struct policy *policy);
 /* Stops it if that was not done. */

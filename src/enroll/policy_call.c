@@ -56,6 +56,15 @@ static void log_silent(struct policy *policy, const char *text)
 		log_warning("policy_service_silent", LOG_STR("service", service), LOG_STR("error", text));
 }
 
+void policy_report_hidden(struct policy *policy)
+{
+	const uint64_t hidden =
+		log_limit_hidden(policy->silent_lines, 0, clock_monotonic_us(policy->clock));
+
+	if (hidden > 0)
+		log_warning("policy_silences_not_logged", LOG_INT("count", hidden));
+}
+
 /* `ask` may be gone with its `done`. */
 static void answer_all(struct policy *policy, struct policy_ask *ask, enum policy_verdict verdict,
 	const char *text)

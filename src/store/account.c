@@ -8,6 +8,11 @@ enum {
 	ENDED_KEPT_S = 30 * 86400
 }; /* tokens past their end that go with one that is added */
 
+const char *account_mode_name(enum account_mode mode)
+{
+	return mode == ACCOUNT_BYOD ? "mdm-byod" : "mdm-adde";
+}
+
 enum rc account_add(struct txn *txn, const struct account *account, int64_t *id_r, struct err *err)
 {
 	AUTO(query_end) struct query query = {0};

@@ -28,6 +28,7 @@ enum account_mode { /* stored: do not renumber */
 	ACCOUNT_BYOD = 1,  /* user enrollment */
 	ACCOUNT_ADDE = 2,  /* device enrollment */
 };
+const char *account_mode_name(enum account_mode mode); /* the protocol's: "mdm-byod" */
 
 struct account {
 	int64_t id;

@@ -68,7 +68,7 @@ enum rc db_open(struct db *db, const char *path, int flags, struct err *err)
 
 void db_close(struct db *db)
 {
-	for (size_t i = 0; i < DB_STATEMENTS_MAX; i++)
+	for (size_t i = 0; i < DB_SLOTS; i++)
 		(void)sqlite3_finalize(db->statements[i].stmt);
 	(void)sqlite3_finalize(db->rollback);
 	(void)sqlite3_close(db->raw);
@@ -121,7 +121,7 @@ enum rc db_check(struct db *db, const char *sql, struct err *err)
 static size_t slot_of(const char *sql)
 {
 	/* Fibonacci hashing: the high bits of the product are the well-mixed ones. */
-	return (size_t)(((uint64_t)(uintptr_t)sql * 0x9E3779B97F4A7C15u) >> 56) % DB_STATEMENTS_MAX;
+	return (size_t)(((uint64_t)(uintptr_t)sql * 0x9E3779B97F4A7C15u) >> (64 - DB_SLOT_BITS));
 }
 
 static enum rc prepare(struct db *db, struct db_statement *slot, const char *sql, const char *verb,
@@ -129,8 +129,8 @@ static enum rc prepare(struct db *db, struct db_statement *slot, const char *sql
 {
 	int rc;
 
-	if (db->statement_count >= DB_STATEMENTS_MAX - DB_STATEMENTS_MAX / 4)
-		return err_set(err, RC_INTERNAL, "%s: too many statements", verb);
+	if (db->statement_count >= DB_STATEMENTS_MAX)
+		return err_set(err, RC_INTERNAL, "%s: more than %d statements", verb, DB_STATEMENTS_MAX);
 	rc = sqlite3_prepare_v3(db->raw, sql, -1, SQLITE_PREPARE_PERSISTENT, &slot->stmt, NULL);
 	if (rc != SQLITE_OK)
 		return db_fault(db, rc, verb, err);
@@ -147,7 +147,7 @@ static enum rc find_statement(struct db *db, const char *sql, const char *verb,
 	enum rc rc = RC_OK;
 
 	while (slot->sql != NULL && slot->sql != sql) {
-		at = (at + 1) % DB_STATEMENTS_MAX;
+		at = (at + 1) % DB_SLOTS;
 		slot = &db->statements[at];
 	}
 	if (slot->sql == NULL)

@@ -18,14 +18,19 @@
 
 struct txn;
 
-enum { DB_STATEMENTS_MAX = 256 }; /* a power of two; well above the literals that there are */
+/* Of a connection. A test holds the SQL literals of this room well below: each may come to be a statement. */
+enum {
+	DB_SLOT_BITS = 10,
+	DB_SLOTS = 1 << DB_SLOT_BITS,
+	DB_STATEMENTS_MAX = DB_SLOTS / 4 * 3, /* so that a search soon meets a free slot */
+};
 
 struct db {
 	sqlite3 *raw;
 	struct db_statement {
 		const char *sql; /* by address: it is a literal */
 		sqlite3_stmt *stmt;
-	} statements[DB_STATEMENTS_MAX];
+	} statements[DB_SLOTS];
 	size_t statement_count;
 	bool is_disk_failing;   /* SQLite has said so; nobody else puts it back but the writer */
 	sqlite3_stmt *rollback; /* prepared by db_ready() */

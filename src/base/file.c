@@ -28,6 +28,8 @@ enum rc file_read(const char *path, struct buf *out, struct err *err)
 
 	if (fd < 0 && errno == ENOENT)
 		return err_set(err, RC_NOT_FOUND, "%s: no such file", path);
+	if (fd < 0 && errno == EACCES)
+		return err_set(err, RC_DENIED, "%s: may not be opened", path);
 	if (fd < 0)
 		return err_set_errno(err, errno, "%s: cannot be opened", path);
 	do {
@@ -207,9 +209,12 @@ bool file_is_there(const char *path)
 enum rc file_check_mode(const char *path, mode_t forbidden, struct err *err)
 {
 	struct stat st;
+	const int fault = stat(path, &st) == 0 ? 0 : errno;
 
-	if (stat(path, &st) != 0)
-		return err_set_errno(err, errno, "%s: cannot be looked at", path);
+	if (fault == ENOENT)
+		return err_set(err, RC_NOT_FOUND, "%s: no such file", path);
+	if (fault != 0)
+		return err_set_errno(err, fault, "%s: cannot be looked at", path);
 	if ((st.st_mode & forbidden) == 0)
 		return RC_OK;
 	return err_set(err, RC_DENIED, "%s: mode %04o lets others at it: `chmod %o %s`", path,

@@ -13,7 +13,7 @@
 #include "pomona/base/buf.h"
 #include "pomona/base/err.h"
 
-/* Appends the file to `out`. RC_NOT_FOUND, RC_LIMIT past the buffer's bound, RC_IO. */
+/* Appends the file to `out`. RC_NOT_FOUND, RC_DENIED, RC_LIMIT past the buffer's bound, RC_IO. */
 enum rc file_read(const char *path, struct buf *out, struct err *err) MUST_USE;
 /* Makes `path` with `mode`, fsyncs it and its folder. RC_EXISTS where there is one: it is left
  * alone. */
@@ -34,7 +34,8 @@ int file_open_folder(const char *path);
 /* Makes one folder; an existing folder is fine (its mode is left alone). */
 enum rc file_make_dir(const char *path, mode_t mode, struct err *err) MUST_USE;
 bool file_is_there(const char *path);
-/* RC_DENIED where `path` has any of the mode bits `forbidden`; the text says by which command it loses them. */
+/* RC_DENIED where `path` has any of the mode bits `forbidden`; the text says by which command it loses them.
+ * RC_NOT_FOUND, RC_IO. */
 enum rc file_check_mode(const char *path, mode_t forbidden, struct err *err) MUST_USE;
 
 #endif

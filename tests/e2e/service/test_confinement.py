@@ -223,6 +223,16 @@ def users_server(template):
 
 
 @needs_root
+def test_a_key_that_it_may_not_read_is_for_a_person_to_look_at(users_server):
+    os.chown(users_server.folder / "tls" / "server.key", 0, 0)
+    done = subprocess.run([BIN / "pomonad", "-c", users_server.conf_path], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=60, **users_server.who)
+    assert done.returncode == 77, done.stdout
+    assert re.search(r"event=start_failed .*tls_key.*advice=\"correct the owner and the mode", done.stdout), done.stdout
+    assert "77" in values(UNIT.read_text(), "RestartPreventExitStatus")[0].split()
+
+
+@needs_root
 @pytest.mark.parametrize("core_dumps, can_read", [("no", False), ("yes", True)])
 def test_another_process_of_its_user_cannot_read_its_memory(users_server, core_dumps, can_read):
     users_server.conf["server.core_dumps"] = core_dumps

@@ -14,6 +14,7 @@ import uuid
 
 import pytest
 
+from harness.confine import values
 from harness.device import CHECKIN, COMMAND, TOPIC, Device
 from harness.raw import RawConnection, UnderWay, head
 from harness.server import BUILD, SOURCE
@@ -253,6 +254,70 @@ def test_systemd_finds_no_fault_in_the_unit(tmp_path):
     result = subprocess.run(["systemd-analyze", "verify", str(unit)], stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, timeout=120)
     assert "pomonad.service" not in result.stdout, result.stdout
+
+
+def unit_section(name):
+    text = (SOURCE / "conf" / "pomonad.service.in").read_text()
+    return re.search(rf"^\[{name}\]$(.*?)(?=^\[|\Z)", text, re.M | re.S)[1]
+
+
+def test_no_program_before_the_daemon_has_the_unit_tried_for_ever():
+    """RestartPreventExitStatus= counts for the main process alone."""
+    assert [line for line in values(unit_section("Service"), "ExecStartPre") if not line.startswith("-")] == []
+
+
+def test_a_daemon_that_crashes_again_and_again_is_left_stopped():
+    unit, service = unit_section("Unit"), unit_section("Service")
+    within, = map(int, values(unit, "StartLimitIntervalSec"))
+    starts, = map(int, values(unit, "StartLimitBurst"))
+    pause, = map(int, values(service, "RestartSec"))
+    watchdog, = map(int, values(service, "WatchdogSec"))
+    assert starts * (pause + watchdog) < within, "one that hangs ends, too"
+    assert starts * pause >= 30, "an address or a disk may come late"
+
+
+def spoil_conf(server):
+    server.conf_path.write_text("[nowhere]\n")
+
+
+def spoil_state_dir(server):
+    server.conf["server.state_dir"] = str(server.folder / "nowhere")
+    server.conf["server.database"] = str(server.folder / "pomona.db")
+    server.write_conf()
+
+
+def open_master_key(server):
+    os.chmod(server.folder / "master.key", 0o644)
+
+
+def open_tls_key(server):
+    os.chmod(server.folder / "tls" / "server.key", 0o644)
+
+
+def drop_tls_certificate(server):
+    (server.folder / "tls" / "server.pem").unlink()
+
+
+def drop_tls_key(server):
+    (server.folder / "tls" / "server.key").unlink()
+
+
+def spoil_tls_certificate(server):
+    (server.folder / "tls" / "server.pem").write_text("x")
+
+
+@pytest.mark.parametrize("spoil, status", [
+    (spoil_conf, 78), (spoil_state_dir, 78), (drop_tls_certificate, 78), (drop_tls_key, 78),
+    (spoil_tls_certificate, 78), (open_master_key, 77), (open_tls_key, 77),
+])
+def test_the_daemon_itself_ends_for_good_where_a_person_has_to_look(make_server, spoil, status):
+    server = make_server()
+    spoil(server)
+    done = subprocess.run([str(BUILD / "bin" / "pomonad"), "-c", str(server.conf_path)], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=60)
+    assert done.returncode == status, done.stdout
+    assert re.search(r"event=start_failed .*advice=", done.stdout), done.stdout
+    assert str(status) in values(unit_section("Service"), "RestartPreventExitStatus")[0].split()
 
 
 def test_the_demo_runs_once_and_leaves_nothing_behind(tmp_path):

@@ -384,7 +384,9 @@ static void a_mode_that_lets_others_at_a_file_is_refused_with_what_to_do(void **
 		if (rows[i].fault != NULL)
 			assert_non_null(strstr(err.text, rows[i].fault));
 	}
-	assert_int_equal(file_check_mode(path_of("b"), 0077, &err), RC_IO);
+	assert_int_equal(file_check_mode(path_of("b"), 0077, &err), RC_NOT_FOUND);
+	assert_non_null(strstr(err.text, "no such file"));
+	assert_int_equal(file_check_mode(path_of("a/b"), 0077, &err), RC_IO);
 	assert_non_null(strstr(err.text, "cannot be looked at"));
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "deadline.h"
 
+#include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -158,6 +159,16 @@ void deadline_watch(struct deadline *deadline, struct deadlines *all, int fd)
 	if (++all->count > all->most)
 		all->most = all->count;
 	(void)pthread_mutex_unlock(&all->lock);
+}
+
+unsigned deadline_file_s(unsigned least_s, uint64_t bytes)
+{
+	const uint64_t more_s =
+		bytes / DEADLINE_FILE_BYTES_PER_S_LEAST + (bytes % DEADLINE_FILE_BYTES_PER_S_LEAST == 0 ? 0 : 1);
+
+	if (least_s == 0)
+		return 0;
+	return more_s >= UINT_MAX - least_s ? UINT_MAX : least_s + (unsigned)more_s;
 }
 
 void deadline_set(struct deadline *deadline, enum http_away reason, unsigned seconds)

@@ -18,6 +18,11 @@
 
 struct deadlines;
 
+/* A file's reader may be this slow, 2 Mbit/s, and no slower: a line of a site, not one who holds a connection. */
+enum { DEADLINE_FILE_BYTES_PER_S_LEAST = 262144 };
+/* What a file of so many bytes may take where a short reply may take `least_s`. 0, for none, stays 0. */
+unsigned deadline_file_s(unsigned least_s, uint64_t bytes);
+
 /* Embedded in a connection. */
 struct deadline {
 	struct deadlines *all; /* NULL: not watched */

@@ -221,7 +221,7 @@ enum MHD_Result reply_queue(struct http_request *request)
 		return MHD_NO;
 	}
 	deadline_set(&request->connection->deadline, HTTP_AWAY_REPLY_TIMEOUT,
-		listener->params.body_timeout_s);
+		deadline_file_s(listener->params.body_timeout_s, request->reply.file_bytes));
 	result = MHD_queue_response(request->connection->mhd, request->reply.status, response);
 	MHD_destroy_response(response);
 	if (result == MHD_YES)

@@ -173,6 +173,31 @@ static void file(struct http_request *request, void *ctx)
 	http_reply_file(request, 200, "application/octet-stream", fd, FILE_BYTES);
 }
 
+/* More than sockets hold, so that a peer that does not read has it under way. */
+static void large_file(struct http_request *request, void *ctx)
+{
+	char path[] = "/tmp/pomona-http-XXXXXX";
+	int fd = mkstemp(path);
+
+	(void)ctx;
+	assert_true(fd >= 0);
+	(void)unlink(path);
+	assert_int_equal(ftruncate(fd, LARGE_BYTES), 0);
+	http_reply_file(request, 200, "application/octet-stream", fd, LARGE_BYTES);
+}
+
+static void large_body(struct http_request *request, void *ctx)
+{
+	struct buf body;
+
+	(void)ctx;
+	buf_init(&body, LARGE_BYTES);
+	assert_non_null(buf_reserve(&body, LARGE_BYTES));
+	memset(body.ptr, 0, LARGE_BYTES);
+	body.len = LARGE_BYTES;
+	http_reply(request, 200, "application/octet-stream", &body);
+}
+
 static void refused(struct http_request *request, void *ctx)
 {
 	(void)request;
@@ -324,6 +349,8 @@ static const struct http_route ROUTES[] = {
 	{"GET", "/headers", NULL, headers, 0, false},
 	{"GET", "/too-long", NULL, too_long, 0, false},
 	{"GET", "/file", NULL, file, 0, false},
+	{"GET", "/large-file", NULL, large_file, 0, false},
+	{"GET", "/large-body", NULL, large_body, 0, false},
 	{"GET", "/secret", NULL, refused, 0, false},
 	{"PUT", "/secret", NULL, refused, 0, false},
 	{"GET", "/count", NULL, count, 0, false},

@@ -15,6 +15,7 @@ enum {
 	TOTAL_BYTES_MAX = 300000,
 	HEAD_BYTES_MAX = 32768,
 	FILE_BYTES = 160000,
+	LARGE_BYTES = 32 * 1024 * 1024,
 };
 
 struct server;

@@ -786,6 +786,47 @@ static void a_deadline_ends_who_is_slow_and_not_who_waits_for_us(void **state)
 	server_stop(&strict);
 }
 
+/* True where the answer that is under way, of so many bytes of body, comes to its end. */
+static bool comes_whole(struct client *of, size_t body_bytes)
+{
+	static char step[65536];
+	size_t total = 0;
+	ssize_t got;
+
+	while (total < body_bytes && (got = read(of->fd, step, sizeof(step))) > 0)
+		total += (size_t)got;
+	return total >= body_bytes;
+}
+
+/* Neither client reads. When the later one is cut off, the time of the other is over too, but for its file's. */
+static void a_file_has_more_time_by_its_size_and_a_body_has_not(void **state)
+{
+	const struct http_listener_params params = {.header_timeout_s = 20, .body_timeout_s = 1};
+	struct server *strict = server_start(&params);
+	struct client *other = calloc(1, sizeof(*other));
+	struct http_stats stats = {0};
+
+	(void)state;
+	client_close(client);
+	client_connect(client, server_port(strict));
+	client_send(client, "GET /large-file HTTP/1.1\r\nHost: test\r\n\r\n");
+	while (http_listener_requests_now(server_listener(strict)) == 0)
+		(void)sched_yield();
+	client_connect(other, server_port(strict));
+	client_send(other, "GET /large-body HTTP/1.1\r\nHost: test\r\n\r\n");
+	while (stats.turned_away[HTTP_AWAY_REPLY_TIMEOUT] == 0) {
+		(void)sched_yield();
+		http_listener_stats(server_listener(strict), &stats);
+	}
+	assert_false(comes_whole(other, LARGE_BYTES));
+	assert_true(comes_whole(client, LARGE_BYTES));
+	http_listener_stats(server_listener(strict), &stats);
+	assert_int_equal(stats.turned_away[HTTP_AWAY_REPLY_TIMEOUT], 1);
+	client_close(other);
+	free(other);
+	server_stop(&strict);
+}
+
 static void connections_are_bounded(void **state)
 {
 	const struct http_listener_params params = {.connections_max = 2};
@@ -904,6 +945,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_idle_client_is_let_go, start, stop),
 		cmocka_unit_test_setup_teardown(a_deadline_ends_who_is_slow_and_not_who_waits_for_us, start,
 			stop),
+		cmocka_unit_test_setup_teardown(a_file_has_more_time_by_its_size_and_a_body_has_not, start, stop),
 		cmocka_unit_test_setup_teardown(connections_are_bounded, start, stop),
 		cmocka_unit_test_setup_teardown(a_broken_address_is_refused, start, stop),
 		cmocka_unit_test_setup_teardown(a_taken_port_is_refused, start, stop),

@@ -6,6 +6,26 @@
 #include "pomona/config/config.h"
 #include "pomona/store/backup.h"
 
+/* The disk failed when the backup was in its place, or the former database could not be moved back into its own. */
+static int tell_half_done(const struct ctl *ctl, const struct store_restore *restore,
+	const struct err *err)
+{
+	if (!restore->is_in_place) {
+		(void)ctl_fail(ctl, CTL_REFUSED,
+			"nothing was restored, and the former database is not in its place: %s", err->text);
+		fprintf(ctl->err,
+			"           it is %s: mend the disk, then move it, and its -wal where there is one,\n"
+			"           to %s, or restore again\n",
+			restore->aside, restore->path);
+		return CTL_REFUSED;
+	}
+	(void)ctl_fail(ctl, CTL_REFUSED, "restored, but not synced: %s", err->text);
+	fprintf(ctl->err, "           look at the disk, and `sync`, before pomonad starts\n");
+	if (restore->aside[0] != '\0')
+		fprintf(ctl->err, "           the former database is %s\n", restore->aside);
+	return CTL_REFUSED;
+}
+
 static int tell_fault(const struct ctl *ctl, const struct config *config, enum rc rc,
 	const struct err *err)
 {
@@ -74,6 +94,8 @@ int cmd_restore(struct ctl *ctl, const struct args *args)
 	restore.path = config->server.database;
 	restore.keyring = keyring;
 	rc = store_restore(&restore, &err);
+	if (rc != RC_OK && (restore.is_in_place || restore.aside[0] != '\0'))
+		return tell_half_done(ctl, &restore, &err);
 	if (rc != RC_OK)
 		return tell_fault(ctl, config, rc, &err);
 	if (ctl->is_json)

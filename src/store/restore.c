@@ -246,44 +246,73 @@ static enum rc move(const char *from, const char *to, struct err *err)
 	return err_set_errno(err, errno, "%s: cannot be moved", from);
 }
 
+static enum rc move_with(const char *from_base, const char *to_base, const char *end,
+	struct err *err)
+{
+	char from[BACKUP_PATH_BYTES];
+	char to[BACKUP_PATH_BYTES];
+	enum rc rc = path_with(from, from_base, end, err);
+
+	if (rc == RC_OK)
+		rc = path_with(to, to_base, end, err);
+	return rc == RC_OK ? move(from, to, err) : rc;
+}
+
+static const char *const ends[] = {"", "-wal", "-shm"};
+
 /*
  * The database first: without it no daemon starts, and so none plays the former one's log, which may be left for a
  * moment, into the new one. A log that a crash left alone is moved like that of a database.
  */
 static enum rc move_aside(const struct store_restore *restore, struct err *err)
 {
-	static const char *const ends[] = {"", "-wal", "-shm"};
-	char from[BACKUP_PATH_BYTES];
-	char to[BACKUP_PATH_BYTES];
 	enum rc rc = RC_OK;
 
-	for (size_t i = 0; rc == RC_OK && i < COUNT_OF(ends); i++) {
-		rc = path_with(from, restore->path, ends[i], err);
-		if (rc == RC_OK)
-			rc = path_with(to, restore->aside, ends[i], err);
-		if (rc == RC_OK)
-			rc = move(from, to, err);
-	}
+	for (size_t i = 0; rc == RC_OK && i < COUNT_OF(ends); i++)
+		rc = move_with(restore->path, restore->aside, ends[i], err);
+	return rc;
+}
+
+/* The database last: it is never there without its log. What had not been moved is passed over. */
+static void move_back(const struct store_restore *restore, int folder)
+{
+	enum rc rc = RC_OK;
+
+	for (size_t i = COUNT_OF(ends); rc == RC_OK && i > 0; i--)
+		rc = move_with(restore->aside, restore->path, ends[i - 1], NULL);
+	(void)fsync(folder); /* the disk has failed before, and that is told */
+}
+
+static enum rc put_in_place(const struct store_restore *restore, const char *copy, int folder,
+	struct err *err)
+{
+	enum rc rc = move_aside(restore, err);
+
+	if (rc == RC_OK && fsync(folder) != 0) /* the old log is gone before the new database is there */
+		rc = err_set_errno(err, errno, "%s: its folder cannot be synced", restore->path);
+	if (rc == RC_OK && rename(copy, restore->path) != 0)
+		rc = err_set_errno(err, errno, "%s: cannot be put in place", restore->path);
 	return rc;
 }
 
 static enum rc exchange(struct store_restore *restore, const char *copy, struct err *err)
 {
 	AUTO(close_fd) int folder = -1;
-	const bool is_there = file_is_there(restore->path);
 	enum rc rc = open_folder(restore->path, &folder, err);
 
 	if (rc == RC_OK)
 		rc = name_aside(restore, err);
-	if (rc == RC_OK)
-		rc = move_aside(restore, err);
-	if (rc == RC_OK && fsync(folder) != 0) /* the old log is gone before the new database is there */
+	if (rc != RC_OK) {
+		restore->aside[0] = '\0';
+		return rc;
+	}
+	rc = put_in_place(restore, copy, folder, err);
+	restore->is_in_place = rc == RC_OK;
+	if (rc != RC_OK)
+		move_back(restore, folder);
+	else if (fsync(folder) != 0)
 		rc = err_set_errno(err, errno, "%s: its folder cannot be synced", restore->path);
-	if (rc == RC_OK && rename(copy, restore->path) != 0)
-		rc = err_set_errno(err, errno, "%s: cannot be put in place", restore->path);
-	if (rc == RC_OK && fsync(folder) != 0)
-		rc = err_set_errno(err, errno, "%s: its folder cannot be synced", restore->path);
-	if (!is_there)
+	if (!file_is_there(restore->aside)) /* moved back, or there was none */
 		restore->aside[0] = '\0';
 	return rc;
 }
@@ -314,5 +343,6 @@ enum rc store_restore(struct store_restore *restore, struct err *err)
 	enum rc rc = take_lock(restore->path, &lock, err);
 
 	restore->aside[0] = '\0';
+	restore->is_in_place = false;
 	return rc == RC_OK ? restore_locked(restore, err) : rc;
 }

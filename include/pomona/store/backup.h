@@ -8,6 +8,7 @@
  * blocks.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "pomona/base/clock.h"
@@ -64,15 +65,18 @@ struct store_restore {
 	const char *from; /* the backup, which is left as it is */
 	struct keyring *keyring;
 	const struct clock *clock;
-	char
-		aside[BACKUP_PATH_BYTES]; /* filled: where the former database is now; "" where there was none */
+	/* Filled: where the former database is now; "" where it is in its place, or there was none. */
+	char aside[BACKUP_PATH_BYTES];
+	bool
+		is_in_place; /* filled: with a fault, the copy is in its place all the same, but not surely on the disk */
 	struct store_file_facts facts; /* filled */
 };
 
 /*
  * Copies the backup beside the database, checks the copy as store_file_check() does, moves the former database
- * aside and the copy into its place. RC_BUSY while a daemon has the database. On failure nothing has changed, but
- * after a crash the former one may lie aside with nothing in its place: the same call goes on.
+ * aside and the copy into its place. RC_BUSY while a daemon has the database. On failure nothing has changed, unless
+ * is_in_place; where the former one cannot even be moved back, `aside` names it. After a crash it may lie aside, too,
+ * with nothing in its place: the same call goes on.
  */
 enum rc store_restore(struct store_restore *restore, struct err *err) MUST_USE;
 

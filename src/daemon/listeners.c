@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -228,6 +229,12 @@ static size_t requests_now(const struct server *server)
 	return count;
 }
 
+/* A reload in a stop comes to nothing: no conf is read any more. */
+static bool is_told_to_hurry(int signal)
+{
+	return signal == SIGTERM || signal == SIGINT;
+}
+
 void server_listeners_drain(struct server *server)
 {
 	const struct clock *clock = clock_system();
@@ -239,7 +246,7 @@ void server_listeners_drain(struct server *server)
 			http_listener_quiesce(server->listeners[i]);
 	log_info("draining", LOG_INT("requests", requests_now(server)));
 	while (requests_now(server) > 0 && clock_monotonic_us(clock) < until_us && !is_hurried)
-		is_hurried = control_wait_signal(server->signal_fd, DRAIN_LOOK_MS) != 0;
+		is_hurried = is_told_to_hurry(control_wait_signal(server->signal_fd, DRAIN_LOOK_MS));
 	if (requests_now(server) > 0)
 		log_warning("stopped_before_drained", LOG_INT("requests", requests_now(server)));
 }

@@ -3,6 +3,7 @@
 
 import http.client
 import os
+import pathlib
 import plistlib
 import re
 import shutil
@@ -17,7 +18,7 @@ import pytest
 from harness.confine import values
 from harness.device import CHECKIN, COMMAND, TOPIC, Device
 from harness.raw import RawConnection, UnderWay, head
-from harness.server import BUILD, SOURCE
+from harness.server import BUILD, SOURCE, wait_until
 
 VISITS_MAX = 100_000  # of one device; the stop ends them long before
 
@@ -182,6 +183,33 @@ def test_a_stop_waits_for_a_body_that_still_arrives(make_server):
         assert request.finish() == 400, "it is read and answered"
         server.stop(is_told=True)
     assert not any("stopped_before_drained" in line for line in server.log)
+
+
+def is_pending(process, number):
+    """Is a signal sent, and not read by its signalfd yet?"""
+    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"^ShdPnd:\s+(\w+)$", status, re.M)[1], 16) >> (number - 1) & 1 == 1
+
+
+def test_a_reload_does_not_hurry_a_stop_and_a_second_stop_does(make_server):
+    server = make_server({"server.drain_s": 100}).start()
+    with UnderWay(server) as request:
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_log("event=draining requests=1")
+        for _ in range(2):
+            server.reload()
+            wait_until(lambda: not is_pending(server.process, signal.SIGHUP), "it reads the signal")
+        assert request.finish() == 400, "it is read and answered"
+        server.stop(is_told=True)
+    assert not any("stopped_before_drained" in line for line in server.log)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        server.start()
+        with UnderWay(server):
+            server.process.send_signal(signal.SIGTERM)
+            server.wait_log("event=draining requests=1")
+            server.process.send_signal(number)
+            server.wait_log("event=stopped_before_drained requests=1")
+            server.stop(is_told=True)
 
 
 def test_a_stop_waits_for_a_body_no_longer_than_the_conf_says(make_server):

@@ -2,6 +2,7 @@
 """Clients that come on a byte at a time, so that no silence ends their connections."""
 
 import base64
+import http.client
 import plistlib
 import select
 import socket
@@ -15,14 +16,18 @@ from harness.server import wait_until
 
 PACE_SECONDS = 0.05  # far below the idle timeout
 PIECES = 800  # more than go out in the time that the server gives
+TRIES = 5
+LONG = {f"device.{name}_timeout_s": 300 for name in ("header", "body", "idle")}
 
 
 @pytest.fixture
-def strict(make_server, authority):
-    server = make_server({"device.header_timeout_s": 2, "device.body_timeout_s": 2,
-                          "device.idle_timeout_s": 3}).start()
-    server.trust(authority)
-    return server
+def make_strict(make_server, authority):
+    """A server with one timeout of so many seconds; no other one is met."""
+    def make(**seconds):
+        server = make_server({**LONG, **{f"device.{name}_timeout_s": n for name, n in seconds.items()}}).start()
+        server.trust(authority)
+        return server
+    return make
 
 
 def turned_away(server, listener="device"):
@@ -62,46 +67,71 @@ def client_hello():
 
 def see_counted(server, reason, before, listener="device"):
     now = turned_away(server, listener)
-    assert now[reason] == before[reason] + 1, now
+    assert now == {**before, reason: before[reason] + 1}
     server.wait_log(f"event=turned_away listener={listener} reason={reason} peer=127.0.0.1:")
 
 
-def test_a_handshake_that_comes_byte_by_byte_is_cut_off(strict):
-    before = turned_away(strict)
-    with socket.create_connection(("127.0.0.1", strict.device_port), timeout=60) as plain:
+def see_cut_off(server, reason, attack):
+    """A machine that is busy may be too slow for the handshake before the attack, or within it: then once more."""
+    for _ in range(TRIES):
+        before = turned_away(server)
+        try:
+            assert attack()
+        except (OSError, http.client.HTTPException):
+            pass
+        now = turned_away(server)
+        if reason == "handshake_timeout" or (now != before and now["handshake_timeout"] == before["handshake_timeout"]):
+            break
+    see_counted(server, reason, before)
+
+
+def test_a_handshake_that_comes_byte_by_byte_is_cut_off(make_strict):
+    server = make_strict(header=2)
+    before = turned_away(server)
+    with socket.create_connection(("127.0.0.1", server.device_port), timeout=60) as plain:
         assert is_cut_off(plain, bytes_of(client_hello()))
-    see_counted(strict, "handshake_timeout", before)
+    see_counted(server, "handshake_timeout", before)
 
 
-def test_a_handshake_with_no_request_after_it_is_cut_off(strict, authority):
-    before = turned_away(strict)
-    with RawConnection(strict, authority.issue("device")) as raw:
-        assert raw.sock.recv(1) == b""
-    see_counted(strict, "handshake_timeout", before)
+def test_a_handshake_with_no_request_after_it_is_cut_off(make_strict, authority):
+    server = make_strict(header=2)
+
+    def attack():
+        with RawConnection(server, authority.issue("device")) as raw:
+            return raw.sock.recv(1) == b""
+
+    see_cut_off(server, "handshake_timeout", attack)
 
 
 @pytest.mark.parametrize("start, reason", [
     (b"PUT /check", "handshake_timeout"),  # the first request's line ends the handshake
     (b"PUT /checkin HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", "header_timeout"),
 ], ids=["request line", "header"])
-def test_a_head_that_comes_byte_by_byte_is_cut_off(strict, authority, start, reason):
-    before = turned_away(strict)
-    with RawConnection(strict, authority.issue("device")) as raw:
-        raw.send(start)
-        assert is_cut_off(raw.sock, [b"x"] * PIECES)
-    see_counted(strict, reason, before)
+def test_a_head_that_comes_byte_by_byte_is_cut_off(make_strict, authority, start, reason):
+    server = make_strict(header=2)
+
+    def attack():
+        with RawConnection(server, authority.issue("device")) as raw:
+            raw.send(start)
+            return is_cut_off(raw.sock, [b"x"] * PIECES)
+
+    see_cut_off(server, reason, attack)
 
 
-def test_a_next_request_line_that_comes_byte_by_byte_is_cut_off(strict, authority):
-    before = turned_away(strict)
-    device = Device(strict, authority.issue("device")).enroll()
+def test_a_next_request_line_that_comes_byte_by_byte_is_cut_off(make_strict, authority):
+    server = make_strict(header=2, idle=3)  # between two requests they count together
+    device = Device(server, authority.issue("device"))
     idle = plistlib.dumps({"Status": "Idle", "UDID": device.udid})
-    with RawConnection(strict, device.identity) as raw:
-        raw.send(head("/mdm", COMMAND, f"Content-Length: {len(idle)}") + idle)
-        assert raw.status() == 200
-        raw.send(b"PUT /")
-        assert is_cut_off(raw.sock, [b"x"] * PIECES)
-    see_counted(strict, "header_timeout", before)
+
+    def attack():
+        device.enroll().close()
+        with RawConnection(server, device.identity) as raw:
+            raw.send(head("/mdm", COMMAND, f"Content-Length: {len(idle)}") + idle)
+            assert raw.status() in (200, None)  # None: it has been too slow
+            raw.send(b"PUT /")
+            return is_cut_off(raw.sock, [b"x"] * PIECES)
+
+    see_cut_off(server, "header_timeout", attack)
 
 
 @pytest.mark.parametrize("start, piece", [
@@ -109,16 +139,15 @@ def test_a_next_request_line_that_comes_byte_by_byte_is_cut_off(strict, authorit
     (head("/checkin", CHECKIN, "Transfer-Encoding: chunked"), b"1\r\nx\r\n"),
     (head("/nothing", CHECKIN, "Content-Length: 5000"), b"x"),
 ], ids=["declared", "chunked", "of a request that is refused"])
-def test_a_body_that_comes_byte_by_byte_is_cut_off(strict, authority, start, piece):
-    before = turned_away(strict)
-    device = Device(strict, authority.issue("device")).enroll()
-    with RawConnection(strict, device.identity) as raw:
+def test_a_body_that_comes_byte_by_byte_is_cut_off(make_strict, authority, start, piece):
+    server = make_strict(body=2)
+    device = Device(server, authority.issue("device")).enroll()
+    before = turned_away(server)
+    with RawConnection(server, device.identity) as raw:
         raw.send(start)
         assert is_cut_off(raw.sock, [piece] * PIECES)
-    see_counted(strict, "body_timeout", before)
+    see_counted(server, "body_timeout", before)
     assert device.poll() is None, "others are served, and nobody is unenrolled"
-
-
 
 
 LARGE = 8_000_000  # more than the buffers of two sockets
@@ -154,7 +183,7 @@ def see_it_delivered(device):
 
 
 def test_a_client_that_never_reads_is_let_go(make_server, authority):
-    server = make_server({"device.idle_timeout_s": 2}).start()
+    server = make_server({"device.idle_timeout_s": 6}).start()  # in which the device gets its command below
     server.trust(authority)
     device = Device(server, authority.issue("device")).enroll()
     device.close()
@@ -165,17 +194,20 @@ def test_a_client_that_never_reads_is_let_go(make_server, authority):
     see_it_delivered(device)
 
 
-def test_a_reply_that_is_read_byte_by_byte_is_cut_off(strict, authority):
-    before = turned_away(strict)
-    device = Device(strict, authority.issue("device")).enroll()
-    device.close()
-    with ask_for_a_large_command(strict, device) as raw:
+def test_a_reply_that_is_read_byte_by_byte_is_cut_off(make_strict, authority):
+    server = make_strict(body=8)  # in which see_it_delivered() gets all of it
+    device = Device(server, authority.issue("device")).enroll()
+    before = turned_away(server)
+    with ask_for_a_large_command(server, device) as raw:
         for _ in range(PIECES):
-            raw.sock.recv(100)  # of records of 16 KiB, so that something moves
-            if turned_away(strict) != before:
+            try:
+                raw.sock.recv(100)  # of records of 16 KiB, so that something moves
+            except OSError:
+                break
+            if turned_away(server) != before:
                 break
             select.select([], [], [], PACE_SECONDS)
-    see_counted(strict, "reply_timeout", before)
+    see_counted(server, "reply_timeout", before)
     see_it_delivered(device)
 
 
@@ -192,15 +224,16 @@ def test_a_message_that_comes_slowly_but_in_time_is_taken(make_server, authority
     assert not any(turned_away(server).values())
 
 
-def test_a_device_that_was_cut_off_comes_again_and_has_lost_nothing(strict, authority):
-    device = Device(strict, authority.issue("device")).enroll()
-    strict.enqueue([device.udid], {"RequestType": "DeviceInformation", "Queries": ["UDID"]})
+def test_a_device_that_was_cut_off_comes_again_and_has_lost_nothing(make_strict, authority):
+    server = make_strict(body=2)
+    device = Device(server, authority.issue("device")).enroll()
+    server.enqueue([device.udid], {"RequestType": "DeviceInformation", "Queries": ["UDID"]})
     taken = device.poll()
     answer = plistlib.dumps({"Status": "Acknowledged", "CommandUUID": taken["CommandUUID"], "UDID": device.udid})
-    with RawConnection(strict, device.identity) as raw:
+    with RawConnection(server, device.identity) as raw:
         raw.send(head("/mdm", "application/x-apple-aspen-mdm", f"Content-Length: {len(answer)}") + answer[:-1])
         assert raw.status() is None
     device.close()
-    assert strict.device(device.udid)["state"] == "enrolled"
+    assert server.device(device.udid)["state"] == "enrolled"
     assert device.poll()["CommandUUID"] == taken["CommandUUID"], "it was not answered"
     assert device.answer(taken) is None

@@ -14,6 +14,7 @@ from harness.server import BIN, wait_until
 
 ANOTHER = "127.0.0.2"  # all of 127.0.0.0/8 is this host
 FLOOD = 300
+HELD = {"device.header_timeout_s": 3600, "device.idle_timeout_s": 3600}  # connections stay for the whole of a test
 
 
 def turned_away(server):
@@ -32,7 +33,7 @@ def is_let_in(server, source="127.0.0.1"):
 
 def test_an_address_has_as_many_connections_as_the_limit_and_no_more(make_server, authority):
     limit = 5
-    server = make_server({"device.connections_per_address": limit}).start()
+    server = make_server({**HELD, "device.connections_per_address": limit}).start()
     server.trust(authority)
     device = Device(server, authority.issue("device")).enroll()
     server.enqueue([device.udid], {"RequestType": "DeviceInformation", "Queries": ["UDID"]})
@@ -62,7 +63,7 @@ def polls(device):
 
 
 def test_without_a_limit_there_is_none(make_server):
-    server = make_server({"device.connections_per_address": 0, "device.handshakes_per_s": 0,
+    server = make_server({**HELD, "device.connections_per_address": 0, "device.handshakes_per_s": 0,
                           "device.handshakes_per_address_per_s": 0}).start()
     held = [RawConnection(server) for _ in range(50)]
     assert not any(turned_away(server).values())

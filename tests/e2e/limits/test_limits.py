@@ -13,12 +13,12 @@ from harness.raw import RawConnection, chunked, head
 
 CHECKIN_MAX = 100_000
 RESULT_MAX = 300_000
+HELD = {"device.header_timeout_s": 3600, "device.idle_timeout_s": 3600}  # connections stay for the whole of a test
 
 
 @pytest.fixture
 def small(make_server, authority):
-    server = make_server({"device.checkin_bytes_max": CHECKIN_MAX, "device.result_bytes_max": RESULT_MAX,
-                          "device.idle_timeout_s": 5}).start()
+    server = make_server({"device.checkin_bytes_max": CHECKIN_MAX, "device.result_bytes_max": RESULT_MAX}).start()
     server.trust(authority)
     return server
 
@@ -96,13 +96,18 @@ def test_headers_past_24_kib_get_431(small, authority):
     assert status_with(25_000) == 431
 
 
-def test_a_client_that_stops_in_the_middle_is_let_go_and_delays_nobody(small, authority):
-    device = Device(small, authority.issue("device")).enroll()
-    stuck = [RawConnection(small, device.identity) for _ in range(20)]
-    for raw in stuck[:10]:
-        raw.send(head("/checkin", CHECKIN, "Content-Length: 5000") + b"half")
-    for raw in stuck[10:]:
-        raw.send(b"PUT /checkin HTTP/1.1\r\nHost: local")
+def test_a_client_that_stops_in_the_middle_is_let_go_and_delays_nobody(make_server, authority):
+    server = make_server({"device.idle_timeout_s": 10}).start()
+    server.trust(authority)
+    device = Device(server, authority.issue("device")).enroll()
+    device.close()
+    stuck = []
+    for number in range(20):
+        stuck.append(RawConnection(server, device.identity))
+        if number < 10:
+            stuck[-1].send(head("/checkin", CHECKIN, "Content-Length: 5000") + b"half")
+        else:
+            stuck[-1].send(b"PUT /checkin HTTP/1.1\r\nHost: local")
     assert device.poll() is None
     for raw in stuck:
         assert raw.status() in (None, 408)
@@ -145,9 +150,11 @@ def see_every_thread_asleep(pid):
 
 
 @pytest.mark.parametrize("part", [0.3, 1.0], ids=["half a hello", "a hello and no more"])
-def test_a_handshake_that_stops_half_way_keeps_no_core_busy(server, make_device, part):
+def test_a_handshake_that_stops_half_way_keeps_no_core_busy(make_server, authority, part):
+    server = make_server(HELD).start()
+    server.trust(authority)
     hello = client_hello()
-    device = make_device().enroll()
+    device = Device(server, authority.issue("device")).enroll()
     held = [stalled(server, hello[:int(len(hello) * part)]) for _ in range(10)]
     assert device.poll() is None
     assert see_every_thread_asleep(server.process.pid)
@@ -155,8 +162,9 @@ def test_a_handshake_that_stops_half_way_keeps_no_core_busy(server, make_device,
         plain.close()
 
 
-def test_a_handshake_that_stops_half_way_is_let_go_when_its_time_is_up(small):
-    held = [stalled(small, client_hello()[:100]) for _ in range(10)]
+def test_a_handshake_that_stops_half_way_is_let_go_when_its_time_is_up(make_server):
+    server = make_server({"device.header_timeout_s": 3}).start()
+    held = [stalled(server, client_hello()[:100]) for _ in range(10)]
     for plain in held:
         while plain.recv(65536):
             pass
@@ -198,7 +206,7 @@ def test_a_stop_does_not_wait_for_handshakes(small):
 
 
 def test_a_connection_over_the_limit_waits_until_there_is_room(make_server, authority):
-    server = make_server({"device.connections_max": 8, "device.threads": 1}).start()
+    server = make_server({**HELD, "device.connections_max": 8, "device.threads": 1}).start()
     server.trust(authority)
     device = Device(server, authority.issue("device")).enroll()
     held = [RawConnection(server) for _ in range(7)]

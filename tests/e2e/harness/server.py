@@ -264,6 +264,16 @@ class Server:
         assert reply.status == 200, reply
         return reply.json()
 
+    def signer(self):
+        """Its counts, once it has done the daemon's own job, which comes soon after the start: the look at which
+        identities must be renewed. The next one is minutes away."""
+        def has_looked():
+            status = self.get("/api/v1/status")
+            return status["renewals"]["walks"] > 0 and status["signer"]["jobs_total"] > 0
+
+        wait_until(has_looked, "the first look at renewals")
+        return self.get("/api/v1/status")["signer"]
+
     def refusals(self):
         return self.get("/api/v1/refusals")["refusals"]
 

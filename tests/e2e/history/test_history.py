@@ -75,11 +75,17 @@ def test_what_is_old_goes_and_what_is_open_stays(server, make_device):
     assert "commands of devices" in server.ctl("status").stdout
 
 
+def keep_done(server, days):
+    server.conf["history.done_days"] = days
+    server.write_conf()
+
+
 def test_devices_work_while_history_goes(server, make_device):
     """Open work that comes and is answered beside the slices is untouched."""
     device = make_device().enroll()
     finish(server, device)
     device.close()
+    keep_done(server, 155)
     rows = ", ".join(f"({i}, 'old-{i}', 'InstallProfile', 1, 0, 1, 1)" for i in range(1000, 13000))
     change(server,
            "INSERT INTO command (id, uuid, request_type, priority, is_never_notnow, created_at, is_published)"
@@ -89,15 +95,20 @@ def test_devices_work_while_history_goes(server, make_device):
            " WHERE id >= 1000",
            "INSERT INTO result (id, received_at, sealed) SELECT id, 1000, zeroblob(900) FROM command WHERE id >= 1000",
            "INSERT INTO queue (enrollment_id, command_id, batch_id, state, priority, is_never_notnow, finished_at,"
-           " result_id) SELECT (SELECT min(id) FROM enrollment), id, id, 4, 1, 0, 1000, id FROM command"
-           " WHERE id >= 1000",
+           " result_id) SELECT (SELECT min(id) FROM enrollment), id, id, 4, 1, 0,"
+           f" {int(time.time())} - {DAY} * (150 - (id - 1000) / 1000 * 10), id FROM command WHERE id >= 1000",
            "UPDATE counter SET value = value + 12000 WHERE name = 'queue.done'",
            "UPDATE counter SET value = 20000 WHERE name = 'batch.seq'")
     server.start()
     sent = []
-    while dropped(server)["done"] < 12000:
+    for step in range(12):  # a thousand rows are due after each, so that history is never done before the devices are
+        keep_done(server, 145 - 10 * step)
+        server.reload()
+        wait_until(lambda: sum("event=reloaded" in line for line in server.log) > step, "the reload")
         sent.append(finish(server, device))
-    assert len(sent) > 10
+        while dropped(server)["done"] < 1000 * (step + 1):
+            sent.append(finish(server, device))
+        assert dropped(server)["done"] == 1000 * (step + 1)
     assert all(is_there(server, uuid) for uuid in sent)
     status = server.get("/api/v1/status")
     assert status["queue"]["by_state"]["done"] == len(sent) + 1
@@ -167,9 +178,8 @@ def test_ages_are_taken_over_by_a_reload(server, make_device):
     device.close()
     pass_days(server, 20)
     assert is_there(server, uuid)
-    server.conf["history.done_days"] = 10
-    server.write_conf()
+    keep_done(server, 10)
     server.reload()
     server.wait_log("event=reloaded")
     assert not [line for line in server.log if "change_needs_restart" in line]
-    wait_until(lambda: dropped(server)["done"] == 1, "history", 30)
+    wait_until(lambda: dropped(server)["done"] == 1, "history")

@@ -14,11 +14,13 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from harness.device import Device
+from harness.panel import Panel
 from harness.server import BIN, wait_until
 
 # Columns that hold blobs of ours; a unit test holds the server's own list against the schema.
 SEALED = ["pending_enrollment", "checkin_message", "command_body", "result", "escrow", "vault", "push_cert"]
 MANY = 4000
+SYNC_MS = 250  # with which so many take seconds
 DIED = (OSError, http.client.HTTPException)
 
 
@@ -177,8 +179,26 @@ def test_a_new_key_is_taken_under_load_and_nothing_is_left_under_the_old_one(ser
     assert keys(server)["state"] == "uncounted"
 
 
-def test_a_daemon_that_is_killed_in_the_middle_goes_on_where_it_was(make_server, authority):
-    server = make_server()
+@pytest.fixture
+def panel(tmp_path):
+    return Panel(tmp_path / "panel")
+
+
+def rotate_to_the_middle(server, panel):
+    """Returns when some of fill() have been re-sealed; others have not, and will not be for seconds."""
+    panel.slow_sync(SYNC_MS)
+    assert server.api("POST", "/api/v1/keys/rotate").status == 200
+
+    def is_there():
+        status = keys(server)
+        assert status["state"] != "settled", "it was too quick"
+        return status["state"] == "resealing" and 0 < status["left"] < MANY
+
+    wait_until(is_there, "it re-seals")
+
+
+def test_a_daemon_that_is_killed_in_the_middle_goes_on_where_it_was(make_server, authority, panel):
+    server = make_server(program="pomonad-faultvfs", environment=panel.environment)
     fill(server)
     server.start()
     server.trust(authority)
@@ -186,7 +206,7 @@ def test_a_daemon_that_is_killed_in_the_middle_goes_on_where_it_was(make_server,
     fleet.start()
     fleet.wait_for(30)
     old, = key_ids(server)
-    assert server.api("POST", "/api/v1/keys/rotate").status == 200
+    rotate_to_the_middle(server, panel)
     halves = 0
     for _ in range(6):
         wait_until(lambda: keys(server)["state"] in ("resealing", "settled"), "it re-seals")
@@ -196,6 +216,7 @@ def test_a_daemon_that_is_killed_in_the_middle_goes_on_where_it_was(make_server,
         halves += 0 < counts.get(old, 0) < sum(counts.values())
         server.start()
         fleet.start()
+    panel.heal()
     fleet.stop()
     assert halves > 0, "it was never killed in the middle"
     assert settle(server)["left"] == 0
@@ -205,12 +226,11 @@ def test_a_daemon_that_is_killed_in_the_middle_goes_on_where_it_was(make_server,
     assert_fillers(server)
 
 
-def test_a_power_cut_in_the_middle_loses_nothing(make_server, authority, tmp_path):
-    if not (BIN / "pomonad-faultvfs").exists():
-        pytest.fail("pomonad-faultvfs is not built")
+def test_a_power_cut_in_the_middle_loses_nothing(make_server, authority, panel, tmp_path):
     shadow = tmp_path / "shadow"
     shadow.mkdir()
-    server = make_server(program="pomonad-faultvfs", environment={"POMONA_TEST_SHADOW_DIR": str(shadow)})
+    server = make_server(program="pomonad-faultvfs", environment={**panel.environment,
+                                                                   "POMONA_TEST_SHADOW_DIR": str(shadow)})
     fill(server)
     shutil.copy(server.folder / "pomona.db", shadow / "pomona.db")
     server.start()
@@ -218,10 +238,10 @@ def test_a_power_cut_in_the_middle_loses_nothing(make_server, authority, tmp_pat
     fleet = Fleet(server, authority)
     fleet.start()
     fleet.wait_for(30)
-    assert server.api("POST", "/api/v1/keys/rotate").status == 200
-    wait_until(lambda: keys(server)["state"] in ("resealing", "settled"), "it re-seals")
+    rotate_to_the_middle(server, panel)
     server.kill()
     fleet.stop()
+    panel.heal()
     for path in server.folder.glob("pomona.db*"):
         path.unlink()
     for path in shadow.glob("pomona.db*"):
@@ -323,15 +343,15 @@ def test_a_key_of_another_database_ends_with_78_and_names_file_and_keys(server, 
     server.start()
 
 
-def test_an_old_key_that_goes_too_early_is_missed_at_the_start(make_server):
+def test_an_old_key_that_goes_too_early_is_missed_at_the_start(make_server, panel):
     """The device CA's key is re-sealed last."""
-    server = make_server()
+    server = make_server(program="pomonad-faultvfs", environment=panel.environment)
     fill(server)
     server.start()
     old, = key_ids(server)
-    assert server.api("POST", "/api/v1/keys/rotate").status == 200
-    wait_until(lambda: keys(server)["state"] == "resealing", "it re-seals")
+    rotate_to_the_middle(server, panel)
     server.kill()
+    panel.heal()
     assert blobs_by_key(server).get(old, 0) > 0
     both = key_file(server).read_text()
     key_file(server).write_text(both.splitlines()[1] + "\n")

@@ -4,6 +4,7 @@
 import pytest
 
 from harness.apns import Apns
+from harness.panel import Panel
 from harness.woken import Woken, push_conf
 
 
@@ -15,11 +16,18 @@ def apns(tmp_path):
 
 
 @pytest.fixture
+def panel(tmp_path):
+    return Panel(tmp_path / "panel")
+
+
+@pytest.fixture
 def make_woken(make_server, authority, apns):
     made = []
 
-    def make(start_conf=None, **conf):
-        server = make_server({**push_conf(apns, **conf), **(start_conf or {})}).start()
+    def make(start_conf=None, panel=None, **conf):
+        """`panel`: the daemon has it."""
+        options = {} if panel is None else {"program": "pomonad-faultvfs", "environment": panel.environment}
+        server = make_server({**push_conf(apns, **conf), **(start_conf or {})}, **options).start()
         server.trust(authority)
         server.ctl("pushcert", "set", apns.push_pem)
         made.append(Woken(server, apns, authority))

@@ -7,6 +7,7 @@ from harness.proxy import ConnectProxy
 from harness.pushcert import PushCert
 
 FLEET = 40
+DAY_S = 86400
 
 
 @pytest.fixture
@@ -163,16 +164,17 @@ def test_a_certificate_is_swapped_while_pushes_are_in_flight(make_woken):
     assert woken.wait_pushes_to(woken.devices[0], 2)[1]["connection"] not in former
 
 
-def test_nothing_is_sent_with_a_certificate_that_ends_while_it_is_in_use(make_woken):
-    woken = make_woken()
+def test_nothing_is_sent_with_a_certificate_that_ends_while_it_is_in_use(make_woken, panel):
+    woken = make_woken(panel=panel)
     device = woken.device()
-    brief = PushCert(woken.apns.topic, ends_days=6 / 86400, ca_dir=woken.apns.ca_pem.parent)
+    brief = PushCert(woken.apns.topic, ends_days=1, ca_dir=woken.apns.ca_pem.parent)
     woken.server.wait_log("event=push_cert_loaded")
     before = push_certs_loaded(woken)
     assert woken.server.api("PUT", "/api/v1/pushcerts", brief.body()).status == 200
     woken.apns.wait(lambda: push_certs_loaded(woken) > before)
     woken.order(device)
     woken.wait_pushes_to(device, 1)
+    panel.shift_clock(DAY_S)
     woken.server.wait_log("event=push_cert_expired")
     woken.apns.wait(lambda: woken.alarms("push_cert_expired"))
     assert woken.topic_state() == "expired"

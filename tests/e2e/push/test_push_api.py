@@ -22,6 +22,7 @@ from harness.server import BIN
 
 CERTS = "/api/v1/pushcerts"
 OTHER = "com.apple.mgmt.External.00000000-0000-4000-8000-00000000000f"
+DAY_S = 86400
 PASSWORD = "correct horse battery staple"
 
 
@@ -465,10 +466,12 @@ def test_ctl_shows_how_waking_stands(server, make_device):
     assert "no device is woken" in text and "0 inactive, 0 with a dead push token" in text
 
 
-def test_ctl_tells_a_certificate_that_ended_from_one_that_ends_soon(woken, files):
+def test_ctl_tells_a_certificate_that_ended_from_one_that_ends_soon(make_woken, panel, files):
+    woken = make_woken(panel=panel)
+    panel.shift_clock(-2 * DAY_S)  # else it would not take one that has ended
     topic = r"^push .*" + re.escape(TOPIC)
-    for days, says in ((365, "ok"), (29, "renew it soon"), (6 / 86400, "has ended: renew it")):
-        cert = PushCert(TOPIC, ends_days=days)
+    for days, says in ((365, "ok"), (20, "renew it soon"), (-1, "has ended: renew it")):
+        cert = PushCert(TOPIC, starts_days=-3, ends_days=days)
         files.one.write_text(cert.pem + cert.key_pem())
         woken.server.ctl("pushcert", "set", files.one, "--force")
         woken.apns.wait(lambda says=says: re.search(topic + f".*  {says}$", woken.server.ctl("status").stdout,

@@ -29,7 +29,7 @@ def add_user(server, folder, name, password, verb="add"):
     before = sum("users_read" in line for line in server.log)
     server.ctl("user", verb, name, "--password-file", path)
     if server.process is not None:
-        wait_until(lambda: sum("users_read" in line for line in server.log) > before, "the file is read again", seconds=8)
+        wait_until(lambda: sum("users_read" in line for line in server.log) > before, "the file is read again")
 
 
 def user_of(device, short_name="ada", user_id="U-1"):

@@ -365,7 +365,7 @@ def add_user(server, folder, name="ada"):
     path = folder / "password"
     path.write_text(PASSWORD + "\n")
     server.ctl("user", "add", name, "--password-file", path)
-    wait_until(lambda: any("users_read count=1" in line for line in server.log), "the file is read again", seconds=10)
+    wait_until(lambda: any("users_read count=1" in line for line in server.log), "the file is read again")
 
 
 @pytest.fixture

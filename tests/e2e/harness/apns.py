@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 
+from .ports import free_port
 from .server import BIN, START_SECONDS, run
 
 PAGE = 1000
@@ -22,7 +23,7 @@ class Apns:
         self.folder = pathlib.Path(folder)
         self.words = [str(word) for word in words]
         self.socket_path = self.folder / "control.sock"
-        self.port = 0  # any; a restart takes the one before
+        self.port = free_port()  # a restart takes it again
         self.process = None
         self.log = []
         self._control = None
@@ -140,7 +141,7 @@ class Apns:
                 return pushes
             after = page[-1]["seq"]
 
-    def wait_pushes(self, count, seconds=30, after=0):
+    def wait_pushes(self, count, seconds=60, after=0):
         """Waits until `count` pushes with a seq above `after` were taken; gives all of these."""
         def look():
             got = self.pushes(after)
@@ -148,7 +149,7 @@ class Apns:
 
         return self.wait(look, f"{count} pushes", seconds)
 
-    def wait(self, look, what="what was expected", seconds=30):
+    def wait(self, look, what="what was expected", seconds=60):
         """Waits until `look()` gives something; gives that."""
         deadline = time.monotonic() + seconds
         while True:

@@ -13,17 +13,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from harness.authority import Authority
 from harness.device import CHECKIN, TOPIC, Device
+from harness.ports import free_port
 from harness.process import end
 from harness.server import BIN, SOURCE, run, wait_until
 from harness.signing import sign
 
 EXAMPLES = SOURCE / "conf" / "proxy"
 PLAIN = {"device.listen_plain": "127.0.0.1:0", "device.proxies": "127.0.0.1"}
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 class Proxy:

@@ -9,16 +9,11 @@ import time
 
 import pytest
 
+from harness.ports import free_port
 from harness.server import run
 from harness.woken import Woken, push_conf
 
 TRIES = 5
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 class Nghttpd:

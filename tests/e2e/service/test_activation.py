@@ -13,6 +13,7 @@ import threading
 
 import pytest
 
+from harness.ports import free_port
 from harness.process import end
 from harness.raw import UnderWay
 from harness.server import BIN, START_SECONDS, STOP_SECONDS, SOURCE, UnixConnection, Reply, run, wait_until
@@ -27,13 +28,6 @@ def listening(family, address):
     made.bind(address)
     made.listen(64)
     return made
-
-
-def free_port():
-    """A port that was free a moment ago: systemd-socket-activate does not take 0."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Passed:

@@ -22,6 +22,14 @@ def listening():
 
 
 @pytest.fixture
+def closed_port():
+    """A port that is bound, so that nobody else gets it, and where nobody listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+@pytest.fixture
 def server(make_server, listening):
     return make_server({"push.server": f"127.0.0.1:{listening}"}).start()
 
@@ -134,18 +142,14 @@ def test_a_push_certificate_near_its_end_is_a_warning(server):
     assert "Apple" in finding["advice"] and "day" in finding["text"]
 
 
-def test_a_push_server_out_of_reach_is_a_fault(make_server):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    server = make_server({"push.server": f"127.0.0.1:{port}"}).start()
+def test_a_push_server_out_of_reach_is_a_fault(make_server, closed_port):
+    server = make_server({"push.server": f"127.0.0.1:{closed_port}"}).start()
     finding = found(doctor(server, 1), "push server", "fault")
     assert "refused" in finding["text"] and "firewall" in finding["advice"]
 
 
-def test_a_proxy_out_of_reach_is_a_fault(make_server, listening):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    server = make_server({"push.server": f"127.0.0.1:{listening}", "net.proxy": f"127.0.0.1:{port}"}).start()
+def test_a_proxy_out_of_reach_is_a_fault(make_server, listening, closed_port):
+    server = make_server({"push.server": f"127.0.0.1:{listening}", "net.proxy": f"127.0.0.1:{closed_port}"}).start()
     assert "[net] proxy" in found(doctor(server, 1), "proxy", "fault")["advice"]
 
 

@@ -159,6 +159,7 @@ def test_a_stop_in_the_middle_of_work_is_clean_and_keeps_what_was_answered(make_
         thread.start()
     for _ in range(50):
         assert busy.acquire(timeout=60)
+    wait_until(lambda: len(taken) == len(devices) or wrong, "an answer to each device")
     server.stop()
     for thread in threads:
         thread.join(60)

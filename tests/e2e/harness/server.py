@@ -187,7 +187,7 @@ class Server:
     def reload(self):
         self.process.send_signal(signal.SIGHUP)
 
-    def wait_log(self, pattern, seconds=30, after=0):
+    def wait_log(self, pattern, seconds=60, after=0):
         """Waits for a log line that matches; gives it."""
         done = threading.Event()
         deadline = threading.Timer(seconds, done.set)

@@ -34,7 +34,7 @@ class Woken:
     def pushes_to(self, device, after=0):
         return [push for push in self.apns.pushes(after) if push["token"] == device.token.hex()]
 
-    def wait_pushes_to(self, device, count, seconds=30):
+    def wait_pushes_to(self, device, count, seconds=60):
         """Waits until this device's token was pushed to so often; gives those pushes."""
         self.apns.wait(lambda: len(self.pushes_to(device)) >= count, f"{count} pushes to the device", seconds)
         return self.pushes_to(device)

@@ -103,6 +103,7 @@ class Server:
             "device.listen": "127.0.0.1:0",
             "device.tls_certificate": str(self.folder / "tls" / "server.pem"),
             "device.tls_key": str(self.folder / "tls" / "server.key"),
+            "device.idle_timeout_s": 600,  # a device's connection outlives all that a slow machine does meanwhile
             "admin.listen": "127.0.0.1:0",
             "admin.socket": str(self.folder / "admin.sock"),
         }

@@ -64,6 +64,7 @@ def test_a_backup_under_load_holds_what_was_answered_before_it_and_restores(make
         thread.start()
     for _ in range(10 * DEVICES):
         assert enough.acquire(timeout=60)
+    wait_until(lambda: len(answered) == DEVICES or wrong, "an answer to each device")
     before = dict(answered)
     result = server.ctl("backup", path)
     is_over.set()
@@ -78,7 +79,7 @@ def test_a_backup_under_load_holds_what_was_answered_before_it_and_restores(make
     for device in devices:
         device.use(device.identity)
         kept = int(plistlib.loads(device.checkin("GetBootstrapToken").body)["BootstrapToken"])
-        assert kept >= before.get(device.udid, 0), "what was answered before the backup is in it"
+        assert kept >= before[device.udid], "what was answered before the backup is in it"
         rows = server.get(f"/api/v1/devices/{device.udid}/commands?limit=1000")["commands"]
         queued = max(int(row["uuid"].rsplit(".", 1)[1]) for row in rows)
         assert queued - kept in (0, 1), "one moment for the queue and the tokens"

@@ -117,7 +117,7 @@ def test_a_killed_simulator_has_kept_a_profile_that_its_file_tells_of(mdm, start
 
     wait_until(lambda: state()["enrolled"], "the file to tell of the enrollment")
     device.install(profile("com.example.kept"))
-    wait_until(lambda: state()["profiles"], "the file to tell of the profile", 15)
+    wait_until(lambda: state()["profiles"], "the file to tell of the profile")
     run.process.kill()
     run.wait()
     start("--devices", 1, "--interval", "0.1")

@@ -184,7 +184,8 @@ def test_a_visit_is_one_connection_from_idle_to_the_empty_reply_and_then_closed(
     start("--devices", 1, "--interval", "0.2")
     mdm.wait_for_polls(1)
     device = mdm.messages[0].channel
-    keys = [mdm.send(device, {"RequestType": name}) for name in ("ProfileList", "SecurityInfo", "CertificateList")]
+    with mdm.changed:  # so that no visit comes between
+        keys = [mdm.send(device, {"RequestType": name}) for name in ("ProfileList", "SecurityInfo", "CertificateList")]
     mdm.result(keys[-1])
     mdm.wait("the connection to be closed", lambda: not mdm.open)
     results = [m for m in mdm.messages if m.plist.get("CommandUUID")]
@@ -402,6 +403,9 @@ def test_once_names_a_device_that_the_server_unenrolled(mdm, start):
 
 
 def test_for_ends_it_in_good_order(mdm, start):
+    first = start("--devices", 1)
+    mdm.wait_for_polls(1)
+    first.stop()
     returncode, out, _ = start("--devices", 1, "--for", "0.5").wait()
     assert returncode == 0
     assert "1 of 1 enrolled" in out.splitlines()[-1]

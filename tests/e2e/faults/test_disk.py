@@ -2,6 +2,8 @@
 """The disk is full, fails or is slow for a while, under devices that enroll, poll and answer. Who was told 200 is
 in the database; all others are told 503 with Retry-After, come again and succeed; the daemon goes on by itself."""
 
+import itertools
+
 import pytest
 
 from harness.device import Device
@@ -101,14 +103,15 @@ def test_a_log_that_cannot_be_moved_into_the_database_grows_and_is_moved_later(f
     database = faulty.folder / "pomona.db"
     panel.fail(FULL, ["write"], ["database"])
     size = database.stat().st_size
-    padding = b"p" * 600_000  # 16 MiB of log are a checkpoint's beginning
 
     def put_until(condition):
-        for _ in range(100):
-            if condition():
-                return
-            assert device.token_update(Padding=padding).status == 200
-        raise AssertionError("no checkpoint")
+        sizes = itertools.chain([600_000] * 100, itertools.repeat(0))  # 16 MiB of log are a checkpoint's beginning
+
+        def is_so():
+            return condition() or device.token_update(Padding=b"p" * next(sizes)).status != 200
+
+        wait_until(is_so, "a checkpoint")
+        assert condition()
 
     put_until(lambda: panel.hits("write", ["database"]) > 0)
     assert database.stat().st_size == size

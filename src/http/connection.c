@@ -81,15 +81,24 @@ static struct connection *connection_of(struct MHD_Connection *mhd)
 	return info == NULL ? NULL : info->socket_context;
 }
 
+static gnutls_session_t session_of(struct MHD_Connection *mhd)
+{
+	return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
+}
+
+static int fd_of(struct MHD_Connection *mhd)
+{
+	return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
 static void begin_tls(struct connection *connection)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	gnutls_session_t session = session_of(connection->mhd);
 
-	connection->tls = tls_session_begin(connection->listener->tls, info->tls_session);
+	connection->tls = tls_session_begin(connection->listener->tls, session);
 	handshake_watch(&connection->handshake, connection->listener->waiters,
 		&(struct handshake_params){.mhd = connection->mhd,
-			.session = info->tls_session,
+			.session = session,
 			.fd = connection->fd,
 			.taker = {.cell = connection->cell, .is_known = connection->is_from_known}});
 }
@@ -108,7 +117,18 @@ static void begin_limits(struct connection *connection, const struct sockaddr *a
 		first_timeout_s(&listener->params));
 }
 
-/* NULL when memory is short; then every request of the connection fails and ends it. */
+/*
+ * No limit and no deadline knows of a connection without memory, and libmicrohttpd cannot be told no any more: it
+ * finds the end of the stream.
+ */
+static void let_go(const struct http_listener *listener, struct MHD_Connection *mhd)
+{
+	if (listener->tls != NULL)
+		tls_session_refuse(session_of(mhd));
+	(void)shutdown(fd_of(mhd), SHUT_RDWR);
+}
+
+/* NULL when memory is short; then it is let go, and what came before its end is not served. */
 static struct connection *connection_new(struct http_listener *listener, struct MHD_Connection *mhd)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
@@ -116,12 +136,13 @@ static struct connection *connection_new(struct http_listener *listener, struct 
 
 	(void)atomic_fetch_add_explicit(&listener->connections_now, 1, memory_order_relaxed);
 	(void)atomic_fetch_add_explicit(&listener->connections_total, 1, memory_order_relaxed);
-	if (connection == NULL)
+	if (connection == NULL) {
+		let_go(listener, mhd);
 		return NULL;
+	}
 	connection->listener = listener;
 	connection->mhd = mhd;
-	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-	connection->fd = info->connect_fd;
+	connection->fd = fd_of(mhd);
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	socket_peer_text(connection->fd, info == NULL ? NULL : info->client_addr, connection->peer);
 	connection->is_from_proxy = is_proxy(listener, info == NULL ? NULL : info->client_addr);

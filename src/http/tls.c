@@ -264,6 +264,12 @@ struct tls_material *tls_session_begin(struct tls *tls, gnutls_session_t session
 	return material;
 }
 
+/* The pointer is libmicrohttpd's own until then. */
+void tls_session_refuse(gnutls_session_t session)
+{
+	gnutls_session_set_ptr(session, NULL);
+}
+
 /* NOLINTNEXTLINE(readability-function-size): the signature is the library's */
 int tls_retrieve(gnutls_session_t session, const struct gnutls_cert_retr_st *info,
 	gnutls_pcert_st **certs, unsigned *certs_length, gnutls_ocsp_data_st **ocsp, unsigned *ocsp_length,
@@ -272,6 +278,8 @@ int tls_retrieve(gnutls_session_t session, const struct gnutls_cert_retr_st *inf
 	struct tls_material *material = gnutls_session_get_ptr(session);
 
 	(void)info;
+	if (material == NULL)
+		return -1;
 	*certs = material->chain;
 	*certs_length = material->chain_len;
 	*ocsp = NULL;

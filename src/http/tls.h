@@ -31,8 +31,10 @@ enum rc tls_new(const struct http_tls_params *params, const struct clock *clock,
 enum rc tls_set(struct tls *tls, const struct http_tls_params *params, struct err *err) MUST_USE;
 /* Readies a session of the peer. The material returned is the caller's to put; NULL on failure. */
 struct tls_material *tls_session_begin(struct tls *tls, gnutls_session_t session);
+/* The session's handshake is to fail: there is no memory to begin it. */
+void tls_session_refuse(gnutls_session_t session);
 void tls_material_put(struct tls_material **material);
-/* GnuTLS asks for the certificate; the session's pointer is its struct tls_material. */
+/* GnuTLS asks for the certificate; the session's pointer is its struct tls_material; NULL: it was refused. */
 gnutls_certificate_retrieve_function3 tls_retrieve;
 size_t tls_peer_certs(gnutls_session_t session, struct slice certs[static HTTP_PEER_CERTS_MAX]);
 void tls_free(struct tls **tls);

@@ -67,7 +67,8 @@ static const struct config_key keys[] = {
 	KEY(device, header_timeout_s, INTEGER(1, 3600, "30", "s"),
 		HELP("The TLS handshake, and then a request's head, must be there in so long, or it is closed.")),
 	KEY(device, body_timeout_s, INTEGER(1, 86400, "600", "s"),
-		HELP("A body must be there in so long, then its reply be read in so long, or it is closed.")),
+		HELP(
+			"A body must come in so long (a stranger's: header_timeout_s), its reply be read in so long, or it is closed.")),
 	KEY(device, header_bytes_max, INTEGER(4096, 32768, "24576", "bytes"),
 		HELP("Request line and headers together; past it 431.")),
 	KEY(device, checkin_bytes_max, INTEGER(4096, 16777216, "1048576", "bytes"), RELOADABLE,
@@ -75,7 +76,8 @@ static const struct config_key keys[] = {
 	KEY(device, result_bytes_max, INTEGER(4096, 268435456, "33554432", "bytes"), RELOADABLE,
 		HELP("The body of a command's result; past it 413.")),
 	KEY(device, body_bytes_total_max, INTEGER(4096, 17179869184, "268435456", "bytes"),
-		HELP("All bodies under way together; past it 503. At least result_bytes_max.")),
+		HELP(
+			"All bodies under way together (strangers': a quarter); past it 503. At least result_bytes_max.")),
 	KEY(device, proxies, TYPE(NETWORKS, ""), EMPTY_ALLOWED,
 		HELP(
 			"Proxies that are believed: identity_header, X-Forwarded-For, listen_plain. Empty for none.")),

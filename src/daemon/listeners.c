@@ -9,6 +9,7 @@
 #include "enrolling.h"
 #include "host.h"
 #include "pomona/base/log.h"
+#include "pomona/pki/scep.h"
 
 enum {
 	DEVICE_ARENA_BYTES_MAX = 1048576,
@@ -22,6 +23,9 @@ enum {
 	SOCKET_MODE = 0660,
 	DRAIN_LOOK_MS = 20,
 };
+
+_Static_assert((int)SCEP_MESSAGE_BYTES_MAX <= (int)HTTP_STRANGER_BODY_BYTES_MAX,
+	"a request for an identity finds room");
 
 static const char *const names[SERVER_LISTENER_COUNT] = {
 	[SERVER_LISTENER_DEVICE] = "device",
@@ -152,6 +156,7 @@ static struct http_listener_params device_params(const struct server *server)
 		.body_timeout_s = (unsigned)config->device.body_timeout_s,
 		.header_bytes_max = (size_t)config->device.header_bytes_max,
 		.body_bytes_total_max = (size_t)config->device.body_bytes_total_max,
+		.has_strangers = true,
 		.arena_bytes_max = DEVICE_ARENA_BYTES_MAX,
 	};
 

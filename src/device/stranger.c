@@ -75,6 +75,7 @@ bool device_before(struct http_request *request, void *ctx)
 	struct device *device = ctx;
 	struct shown shown = {.refusal = REFUSAL_NONE};
 	char text[REFUSAL_TEXT_BYTES];
+	const bool is_bounded = is_large(request) || is_chunked(request);
 	struct err err = {0};
 	enum refusal refusal;
 
@@ -82,14 +83,17 @@ bool device_before(struct http_request *request, void *ctx)
 		turn_away(device, request, &shown, REFUSAL_PLAIN, plain_text);
 		return false;
 	}
-	if (!is_large(request) && !is_chunked(request))
+	if (!is_bounded && !http_request_is_from_stranger(request))
 		return true;
 	if (look_at(device, request, &shown, &err) != RC_OK) {
-		fail(device, request, &err);
-		return false;
+		if (is_bounded)
+			fail(device, request, &err);
+		return !is_bounded; /* the handler of a small one meets the fault itself, and can name who asks */
 	}
 	refusal = shown_refusal(device, &shown);
-	if (is_chunked(request) || refusal == REFUSAL_NONE)
+	if (refusal == REFUSAL_NONE)
+		http_request_shows_device(request);
+	if (refusal == REFUSAL_NONE || !is_large(request))
 		return true;
 	(void)snprintf(text, sizeof(text), "a body of more than %d bytes was not taken%s%.128s",
 		STRANGER_BODY_BYTES_MAX, shown.text[0] == '\0' ? "" : "; ", shown.text);

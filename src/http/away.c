@@ -12,6 +12,7 @@ static const char *const names[HTTP_AWAY_COUNT] = {
 	[HTTP_AWAY_HEADER_TIMEOUT] = "header_timeout",
 	[HTTP_AWAY_BODY_TIMEOUT] = "body_timeout",
 	[HTTP_AWAY_REPLY_TIMEOUT] = "reply_timeout",
+	[HTTP_AWAY_STRANGERS_BODIES] = "strangers_bodies",
 };
 
 const char *http_away_name(enum http_away reason)

@@ -47,14 +47,28 @@ enum MHD_Result connection_is_welcome(void *cls, const struct sockaddr *address,
 	return MHD_NO;
 }
 
+/* 0: none. */
+static unsigned shorter_of(unsigned a_s, unsigned b_s)
+{
+	if (a_s == 0 || b_s == 0)
+		return a_s + b_s;
+	return a_s < b_s ? a_s : b_s;
+}
+
 /* An honest client is quicker than either. */
 static unsigned first_timeout_s(const struct http_listener_params *params)
 {
-	if (params->header_timeout_s == 0 || params->idle_timeout_s == 0)
-		return params->header_timeout_s + params->idle_timeout_s;
-	if (params->header_timeout_s < params->idle_timeout_s)
-		return params->header_timeout_s;
-	return params->idle_timeout_s;
+	return shorter_of(params->header_timeout_s, params->idle_timeout_s);
+}
+
+/* What strangers may send is short, and not much of it may be under way. */
+static unsigned body_timeout_s(const struct http_request *request)
+{
+	const struct http_listener_params *params = &request->connection->listener->params;
+
+	if (request->sender == SENDER_DEVICE)
+		return params->body_timeout_s;
+	return shorter_of(params->header_timeout_s, params->body_timeout_s);
 }
 
 /* A kept connection may be idle, and then the next request line must come: nothing tells of its first byte. */
@@ -247,8 +261,7 @@ enum MHD_Result connection_serve(void *cls, struct MHD_Connection *mhd, const ch
 	switch (request->phase) {
 	case REQUEST_HEAD:
 		request_head(request, url, method);
-		deadline_set(&request->connection->deadline, HTTP_AWAY_BODY_TIMEOUT,
-			request->connection->listener->params.body_timeout_s);
+		deadline_set(&request->connection->deadline, HTTP_AWAY_BODY_TIMEOUT, body_timeout_s(request));
 		return request->is_cut_off ? refuse(request) : MHD_YES;
 	case REQUEST_BODY:
 		if (*data_len > 0) {

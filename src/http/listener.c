@@ -169,6 +169,7 @@ static enum rc copy_params(struct http_listener *listener,
 	if (listener->name == NULL ||
 		(listener->is_unix && !params->is_passed && listener->unix_path == NULL))
 		return err_set(err, RC_NO_MEMORY, "listener");
+	bodies_init(&listener->bodies, params->body_bytes_total_max);
 	rand_bytes(&listener->id_start, sizeof(listener->id_start));
 	return RC_OK;
 }

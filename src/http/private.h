@@ -13,6 +13,7 @@
 #include "pomona/base/log.h"
 #include "pomona/http/http.h"
 #include "away.h"
+#include "bodies.h"
 #include "deadline.h"
 #include "gate.h"
 #include "handshake.h"
@@ -57,8 +58,10 @@ struct http_request {
 	struct connection *connection;
 	enum request_phase phase;
 	bool is_chunked;
-	bool is_cut_off;  /* answered while its body is still under way, which ends the connection */
-	bool is_counted;  /* in listener->requests_now */
+	bool is_cut_off;    /* answered while its body is still under way, which ends the connection */
+	bool is_counted;    /* in listener->requests_now */
+	bool shows_device;  /* it shows a good identity */
+	enum sender sender; /* as it was when the head was judged; its body counts so */
 	unsigned refused; /* the status that http/ itself will answer once the body has gone by; 0: none */
 	const char *refused_text;
 	bool is_query_broken;     /* not all of it could be decoded */
@@ -119,7 +122,7 @@ struct http_listener {
 	atomic_uint_fast64_t id_next;
 	atomic_size_t requests_now;
 	atomic_size_t deferred; /* suspended, or http_resume() has not returned yet */
-	atomic_size_t body_bytes_now;
+	struct bodies bodies;
 	atomic_bool is_quiescing;
 	atomic_uint_fast64_t connections_now;
 	atomic_uint_fast64_t connections_total;

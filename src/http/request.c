@@ -7,7 +7,7 @@
 static void drop_body(struct http_request *request)
 {
 	if (request->body.len > 0)
-		(void)atomic_fetch_sub(&request->connection->listener->body_bytes_now, request->body.len);
+		bodies_give_back(&request->connection->listener->bodies, request->sender, request->body.len);
 	buf_fini(&request->body);
 }
 
@@ -127,11 +127,41 @@ static bool head_is_too_large(const struct http_request *request)
 	return info != NULL && info->header_size > request->connection->listener->params.header_bytes_max;
 }
 
+static enum sender sender_of(const struct http_request *request)
+{
+	const struct connection *connection = request->connection;
+	const struct http_listener *listener = connection->listener;
+
+	if (!listener->params.has_strangers || listener->is_unix || connection->is_from_proxy ||
+		connection->is_accepted || request->shows_device)
+		return SENDER_DEVICE;
+	return connection->is_from_known ? SENDER_NEIGHBOUR : SENDER_STRANGER;
+}
+
+bool http_request_is_from_stranger(const struct http_request *request)
+{
+	return sender_of(request) != SENDER_DEVICE;
+}
+
+void http_request_shows_device(struct http_request *request)
+{
+	request->shows_device = true;
+}
+
+static void refuse_for_room(struct http_request *request)
+{
+	const struct connection *connection = request->connection;
+	struct http_listener *listener = connection->listener;
+
+	if (request->sender != SENDER_DEVICE)
+		away_note(&listener->away, listener->name, HTTP_AWAY_STRANGERS_BODIES, connection->peer);
+	request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "too much is being received");
+}
+
 /* What is declared is judged before it comes. */
 static void judge_length(struct http_request *request, uint64_t length)
 {
-	const struct http_listener *listener = request->connection->listener;
-	size_t now = atomic_load_explicit(&listener->body_bytes_now, memory_order_relaxed);
+	const struct bodies *bodies = &request->connection->listener->bodies;
 
 	if (request->match.route->body_max != NULL)
 		request->body_max = request->match.route->body_max(request, request->match.room->ctx);
@@ -141,8 +171,8 @@ static void judge_length(struct http_request *request, uint64_t length)
 	if (length > request->body_max || (request->is_chunked && request->body_max == 0)) {
 		request_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
 		request->is_cut_off = true;
-	} else if (length > 0 && now + length > listener->params.body_bytes_total_max) {
-		request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "too much is being received");
+	} else if (length > 0 && !bodies_fit(bodies, request->sender, length)) {
+		refuse_for_room(request);
 	}
 	buf_init(&request->body, request->body_max);
 }
@@ -172,6 +202,7 @@ static void judge_head(struct http_request *request, const struct framing *frami
 		find_route(request);
 	if (request->refused == 0)
 		ask_before(request);
+	request->sender = sender_of(request);
 	if (!request_is_refused(request))
 		judge_length(request, framing->length);
 }
@@ -217,10 +248,9 @@ void request_count(struct http_request *request)
 
 static void keep(struct http_request *request, struct slice part)
 {
-	struct http_listener *listener = request->connection->listener;
+	struct bodies *bodies = &request->connection->listener->bodies;
 	size_t first =
 		request->body_declared < BODY_FIRST_BYTES ? (size_t)request->body_declared : BODY_FIRST_BYTES;
-	size_t now;
 
 	if (request->body.len == 0 && first > part.len)
 		(void)buf_reserve(&request->body, first);
@@ -229,9 +259,8 @@ static void keep(struct http_request *request, struct slice part)
 		request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "memory is short");
 		return;
 	}
-	now = atomic_fetch_add(&listener->body_bytes_now, part.len) + part.len;
-	if (now > listener->params.body_bytes_total_max)
-		request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "too much is being received");
+	if (!bodies_take(bodies, request->sender, part.len))
+		refuse_for_room(request);
 }
 
 bool request_body_part(struct http_request *request, struct slice part)

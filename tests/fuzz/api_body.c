@@ -156,6 +156,17 @@ void http_request_is_accepted(struct http_request *request)
 	(void)request;
 }
 
+bool http_request_is_from_stranger(const struct http_request *request)
+{
+	(void)request;
+	return false;
+}
+
+void http_request_shows_device(struct http_request *request)
+{
+	(void)request;
+}
+
 bool http_request_is_from_proxy(const struct http_request *request)
 {
 	(void)request;

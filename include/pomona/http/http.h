@@ -30,6 +30,8 @@ enum {
 	HTTP_ADDRESS_BYTES = 64,
 	/* a chunked body over its limit is read to this many times the limit, then cut off */
 	HTTP_DRAIN_FACTOR = 2,
+	/* the largest body that a stranger may send to any route: at least one finds room */
+	HTTP_STRANGER_BODY_BYTES_MAX = 131072,
 };
 
 struct http_listener;
@@ -101,11 +103,16 @@ struct http_listener_params {
 	unsigned body_timeout_s; /* from the head's end to the body's, and again until the reply is read */
 	size_t header_bytes_max; /* 431 past it */
 	size_t body_bytes_total_max; /* over all requests under way; 503 with Retry-After past it */
-	size_t arena_bytes_max;      /* per request, besides its body; decoded query and segments count */
-	const struct clock *clock;   /* borrowed; NULL: the system's */
+	/*
+	 * Over TCP, clients may be strangers (http_request_is_from_stranger()). Their bodies have the shorter one of the
+	 * two timeouts above, and of all bytes a half (at an address where a device was accepted lately) or a quarter.
+	 */
+	bool has_strangers;
+	size_t arena_bytes_max;    /* per request, besides its body; decoded query and segments count */
+	const struct clock *clock; /* borrowed; NULL: the system's */
 };
 
-/* Why a connection was turned away. */
+/* Why a connection was turned away, or what it sent. */
 enum http_away {
 	HTTP_AWAY_CONNECTIONS_PER_ADDRESS,
 	HTTP_AWAY_HANDSHAKES,
@@ -114,6 +121,7 @@ enum http_away {
 	HTTP_AWAY_HEADER_TIMEOUT,
 	HTTP_AWAY_BODY_TIMEOUT,
 	HTTP_AWAY_REPLY_TIMEOUT,
+	HTTP_AWAY_STRANGERS_BODIES, /* the connection may go on, its body was not taken */
 	HTTP_AWAY_COUNT
 };
 /* As logs and the API call it, "body_timeout". */
@@ -175,6 +183,13 @@ struct arena *http_request_arena(struct http_request *request);
 const char *http_request_peer(const struct http_request *request);
 /* Is the peer one of the listener's proxies? */
 bool http_request_is_from_proxy(const struct http_request *request);
+/*
+ * Is it still open whether a device asks? Not of proxies, nor over a Unix socket, nor where one was accepted on
+ * this connection, nor on a listener without strangers.
+ */
+bool http_request_is_from_stranger(const struct http_request *request);
+/* It shows a good identity, and is no stranger's: to be said before its body comes, by a room's `before`. */
+void http_request_shows_device(struct http_request *request);
 /*
  * Who asks. True: a proxy of the listener says so in X-Forwarded-For, and it is the address alone; false: nobody does,
  * and it is the peer as above.

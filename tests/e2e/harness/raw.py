@@ -34,9 +34,9 @@ class UnderWay:
 
 
 class RawConnection:
-    def __init__(self, server, identity=None):
+    def __init__(self, server, identity=None, source="127.0.0.1"):
         context = server.client_context(identity)
-        plain = socket.create_connection(("127.0.0.1", server.device_port), timeout=60)
+        plain = socket.create_connection(("127.0.0.1", server.device_port), timeout=60, source_address=(source, 0))
         self.sock = context.wrap_socket(plain, server_hostname="localhost")
         self._rest = b""
 

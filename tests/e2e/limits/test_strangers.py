@@ -10,6 +10,7 @@ import pytest
 from harness.authority import Authority
 from harness.device import CHECKIN, COMMAND, Device
 from harness.raw import RawConnection, chunked, head
+from harness.server import wait_until
 
 SMALL = 65536
 
@@ -108,6 +109,98 @@ def test_a_stranger_does_not_take_the_room_of_devices(make_server, authority):
         raw.send_while_open(b"x" * (limit - 1))
         assert raw.status() in (403, None)
         assert device.put("/mdm", result(device.udid, limit), COMMAND).status == 200
+
+
+SCEP_MESSAGE = 131_072
+TOTAL = 8 * SCEP_MESSAGE
+STRANGERS = ("127.0.0.2", "127.0.0.3")  # all of 127.0.0.0/8 is this host
+
+
+def scep_head(length, *more):
+    return "\r\n".join(["POST /scep?operation=PKIOperation HTTP/1.1", "Host: localhost",
+                        "Content-Type: application/x-pki-message", f"Content-Length: {length}", *more, "", ""]).encode()
+
+
+def listener(server):
+    return server.get("/api/v1/status")["listeners"]["device"]
+
+
+def status_to_scep_head(server, length, source):
+    """Of a body that is announced and never sent, so that asking takes no room: 100 says that it may come."""
+    with RawConnection(server, source=source) as raw:
+        raw.send(scep_head(length, "Expect: 100-continue"))
+        return raw.status()
+
+
+@pytest.fixture
+def narrow(make_server, authority):
+    server = make_server({"device.checkin_bytes_max": TOTAL // 2, "device.result_bytes_max": TOTAL // 2,
+                          "device.body_bytes_total_max": TOTAL}).start()
+    server.trust(authority)
+    return server
+
+
+def hold_all_that_strangers_may(server):
+    """Bodies that lack their last byte, from two addresses, more than there is room for."""
+    held = []
+    for source in STRANGERS * (TOTAL // SCEP_MESSAGE):
+        raw = RawConnection(server, source=source)
+        raw.send(scep_head(SCEP_MESSAGE))
+        raw.send_while_open(b"x" * (SCEP_MESSAGE - 1))
+        held.append(raw)
+    wait_until(lambda: status_to_scep_head(server, SCEP_MESSAGE, "127.0.0.4") == 503, "their part to be full")
+    return held
+
+
+def test_strangers_who_hold_all_they_may_leave_room_for_devices(narrow, authority):
+    device = Device(narrow, authority.issue("device")).enroll()
+    before = listener(narrow)["turned_away"]["strangers_bodies"]
+    held = hold_all_that_strangers_may(narrow)
+    assert device.poll() is None
+    assert device.put("/mdm", result(device.udid, TOTAL // 2), COMMAND).status == 200
+    with RawConnection(narrow, device.identity, "127.0.0.4") as raw:  # also from where nobody knows it
+        body = result(device.udid, SMALL)
+        raw.send(head("/mdm", COMMAND, f"Content-Length: {len(body)}") + body)
+        assert raw.status() == 200
+    with RawConnection(narrow, authority.issue("never seen"), "127.0.0.5") as raw:
+        body = padded({"MessageType": "Authenticate", "UDID": "NEW", "Topic": "com.apple.mgmt.External.x"}, SMALL)
+        raw.send(head("/checkin", CHECKIN, f"Content-Length: {len(body)}") + body)
+        assert raw.status() == 200, "it chains to a CA of ours"
+    assert status_to_scep_head(narrow, SCEP_MESSAGE, "127.0.0.1") == 100, "beside a device there is more room"
+    assert listener(narrow)["turned_away"]["strangers_bodies"] > before
+    narrow.wait_log("event=turned_away listener=device reason=strangers_bodies peer=127.0.0.")
+    for raw in held:
+        raw.close()
+    wait_until(lambda: status_to_scep_head(narrow, SCEP_MESSAGE, "127.0.0.4") == 100, "the room to come back")
+
+
+def test_a_stranger_who_is_refused_for_want_of_room_is_told_when_to_come_again(narrow):
+    held = hold_all_that_strangers_may(narrow)
+    with RawConnection(narrow, source="127.0.0.4") as raw:
+        raw.send(scep_head(SCEP_MESSAGE))
+        reply = b""
+        while b"\r\n\r\n" not in reply:
+            reply += raw.sock.recv(65536)
+    assert reply.startswith(b"HTTP/1.1 503")
+    assert b"\r\nRetry-After: 1\r\n" in reply
+    for raw in held:
+        raw.close()
+
+
+def test_a_strangers_body_is_cut_off_when_a_devices_may_still_come(make_server, authority):
+    server = make_server({"device.header_timeout_s": 3, "device.body_timeout_s": 600}).start()
+    server.trust(authority)
+    device = Device(server, authority.issue("device"))
+    body = padded({"MessageType": "Authenticate", "UDID": device.udid, "Topic": "com.apple.mgmt.External.x"}, 5000)
+    with RawConnection(server, device.identity) as first:
+        first.send(head("/checkin", CHECKIN, f"Content-Length: {len(body)}") + body[:-1])
+        with RawConnection(server, source=STRANGERS[0]) as stranger:
+            stranger.send(scep_head(SCEP_MESSAGE))
+            stranger.send(b"x" * (SCEP_MESSAGE - 1))
+            assert stranger.status() is None
+        assert listener(server)["turned_away"]["body_timeout"] == 1
+        first.send(body[-1:])
+        assert first.status() == 200
 
 
 def test_a_device_with_a_good_certificate_sends_large_bodies(server, make_device, authority):

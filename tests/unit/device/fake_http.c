@@ -32,6 +32,16 @@ void http_request_is_accepted(struct http_request *request)
 	(void)request;
 }
 
+bool http_request_is_from_stranger(const struct http_request *request)
+{
+	return request->is_from_stranger && !request->shows_device;
+}
+
+void http_request_shows_device(struct http_request *request)
+{
+	request->shows_device = true;
+}
+
 bool http_request_is_from_proxy(const struct http_request *request)
 {
 	return request->is_from_proxy;

@@ -30,6 +30,7 @@ struct http_request {
 	const char *peer;            /* NULL: "192.0.2.1:5000" */
 	bool is_plain, is_from_proxy;
 	bool is_chunked;
+	bool is_from_stranger, shows_device;
 	bool is_deferred, is_resumed, is_replied;
 	unsigned status;
 	const char *retry_after;

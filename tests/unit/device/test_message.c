@@ -255,6 +255,34 @@ static void a_stranger_is_refused_before_a_large_body(void **state)
 	}
 }
 
+/* A small one is for the handler, whoever sends it; but its room and its time are a device's where it shows one. */
+static void who_shows_a_good_certificate_is_no_stranger(void **state)
+{
+	static const struct {
+		enum cert_verdict verdict;
+		bool is_from_stranger, is_read_refused;
+		bool shows_device;
+	} rows[] = {
+		{CERT_GOOD, true, false, true}, {CERT_NOT_CHAINED, true, false, false},
+		{CERT_EXPIRED, true, false, false},
+		{CERT_GOOD, true, true, false},   /* nobody can tell, and the handler will say so */
+		{CERT_GOOD, false, false, false}, /* it is known who asks: nothing is judged beforehand */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		show_certificate("leaf");
+		rooms.verdict = rows[i].verdict;
+		rooms.is_read_refused = rows[i].is_read_refused;
+		new_request("/mdm", COMMAND);
+		request.content_length = "100";
+		request.is_from_stranger = rows[i].is_from_stranger;
+		assert_true(device_before(&request, device));
+		assert_false(request.is_replied);
+		assert_int_equal(request.shows_device, rows[i].shows_device);
+	}
+}
+
 static void a_store_that_fails_makes_nobody_a_stranger(void **state)
 {
 	(void)state;
@@ -816,6 +844,7 @@ int main(void)
 		WITH_DEVICE(the_content_type_tells_how_long_a_body_may_be),
 		WITH_DEVICE(a_declared_length_past_the_limit_is_counted),
 		WITH_DEVICE(a_stranger_is_refused_before_a_large_body),
+		WITH_DEVICE(who_shows_a_good_certificate_is_no_stranger),
 		WITH_DEVICE(a_store_that_fails_makes_nobody_a_stranger),
 		WITH_DEVICE(a_fault_in_the_message_is_told_with_its_key),
 		WITH_DEVICE(an_idle_with_nothing_queued_is_answered_without_the_writer),

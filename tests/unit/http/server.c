@@ -316,6 +316,12 @@ static void *resumer_run(void *ctx)
 	return NULL;
 }
 
+static void accepted(struct http_request *request, void *ctx)
+{
+	http_request_is_accepted(request);
+	length(request, ctx);
+}
+
 static size_t echo_max(const struct http_request *request, void *ctx)
 {
 	(void)request;
@@ -336,6 +342,8 @@ static const struct http_route ROUTES[] = {
 	{"GET", "/silent", NULL, silent, 0, false},
 	{"PUT", "/echo", echo_max, echo, 0, false},
 	{"PUT", "/big", big_max, length, 0, false},
+	{"PUT", "/device", big_max, length, 0, false},
+	{"PUT", "/accepted", big_max, accepted, 0, false},
 	{"PUT", "/none", NULL, hello, 0, false},
 	{"GET", "/none", NULL, hello, 0, false},
 	{"GET", "/things/{id}/parts/{part}", NULL, params, 0, false},
@@ -365,6 +373,8 @@ static const struct http_route ROUTES[] = {
 static bool before(struct http_request *request, void *ctx)
 {
 	(void)ctx;
+	if (strcmp(http_request_path(request), "/device") == 0)
+		http_request_shows_device(request);
 	if (strcmp(http_request_path(request), "/secret") != 0)
 		return true;
 	http_reply_copy(request, 401, "text/plain", SLICE_LITERAL("who are you?"));

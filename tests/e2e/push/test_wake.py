@@ -13,7 +13,7 @@ NEVER = 3600  # seconds: a gap that no test waits for
 ROUNDS = 25
 ROUNDS_MAX = 300
 MORE_THAN_AN_ANSWER_LISTS = 201
-SLOW_FLEET = 60  # devices, one a second: longer than any wait here
+SLOW_FLEET = 100  # devices, one a second: longer than any wait here
 
 PUT_OFF = {"RequestType": "SecurityInfo"}  # a device may answer it NotNow
 NOT_PUT_OFF = {"RequestType": "ProfileList"}

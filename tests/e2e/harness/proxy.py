@@ -40,7 +40,11 @@ class ConnectProxy:
             line = head.split(b"\r\n")[0].decode()
             self.asked.append(line)
             host, _, port = line.split(" ")[1].rpartition(":")
-            with socket.create_connection((host, int(port))) as server:
+            try:
+                server = socket.create_connection((host, int(port)))
+            except OSError:
+                return  # it is gone
+            with server:
                 client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 self._carry(client, server)
 

@@ -10,6 +10,15 @@ static bool is_own_renewal(const struct sender *sender)
 		sender->identity.renewal_of == sender->device.id;
 }
 
+/* Given in place of one that the device has no more, and not used then. */
+static bool is_spare(const struct sender *sender)
+{
+	return sender->is_identity_known && sender->identity.renews_id != 0 &&
+		sender->device.state == ENROLLMENT_ENROLLED && sender->device.identity_id != 0 &&
+		sender->identity.id != sender->device.identity_id &&
+		sender->identity.renews_id != sender->device.identity_id;
+}
+
 /*
  * An enrollment that was never finished and is tried anew looks the same as a competitor: an alarm is raised
  * for both, since only people can tell.
@@ -22,6 +31,8 @@ static bool is_conflict(const struct sender *sender)
 	if (!sender->is_device_known || is_own_renewal(sender))
 		return false;
 	if (pending_id != 0 && pending_id != identity_id)
+		return true;
+	if (is_spare(sender))
 		return true;
 	return sender->standing == STANDING_RENEWED ||
 		(sender->standing == STANDING_FORMER && sender->device.identity_id != 0);

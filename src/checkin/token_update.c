@@ -4,6 +4,7 @@
 #include "pomona/identity/channels.h"
 #include "pomona/identity/judge.h"
 #include "pomona/store/escrow.h"
+#include "pomona/store/renewal.h"
 
 /* A certificate renews once, and an enrollment that lives: later, or after an end, it enrolls anew. */
 static bool is_renewal(const struct sender *sender)
@@ -33,6 +34,10 @@ static enum rc promote(const struct visit *visit)
 
 	if (rc == RC_OK)
 		rc = enrollment_promote(visit->txn, sender->device.id, visit->err);
+	if (rc == RC_OK && is_kept)
+		rc = identity_took_over(visit->txn, sender->identity.id, visit->err);
+	if (rc == RC_OK && is_kept)
+		rc = renewal_cancel_waiting(visit->txn, sender->device.id, visit->err);
 	if (rc == RC_OK) /* nobody may come by what was given beside it into what it has */
 		rc = identity_end_renewals(visit->txn, sender->device.id, visit->err);
 	if (is_kept)

@@ -235,17 +235,59 @@ static enum rc keep_last_answer(const struct turn *turn)
 	return rc == RC_NOT_FOUND ? RC_OK : rc;
 }
 
-/* Its identity was renewed just now, and this comes by the former one: an answer counts, and nothing is given. */
-static enum rc take_last_word(const struct turn *turn)
+static bool is_fault(const struct result *result)
 {
-	turn->outcome->channel_id = turn->sender->channel.id;
-	return turn->result->status == RESULT_IDLE ? RC_OK : take_answer(turn);
+	return result->status == RESULT_ERROR || result->status == RESULT_COMMAND_FORMAT_ERROR;
 }
 
-static bool is_last_word(const struct sender *sender)
+/* It took the profile, for its next identity has spoken, and says now that it did not. */
+static enum rc look_for_retreat(const struct turn *turn, const struct queue_item *item)
 {
-	return sender->is_settling && sender->is_channel_known &&
-		sender->channel.id == sender->device.id && sender->device.state == ENROLLMENT_ENROLLED;
+	bool is_retreat = false;
+	enum rc rc = RC_OK;
+
+	if (is_fault(turn->result))
+		rc = renewal_is_done(turn->txn, item->enrollment_id, item->command_id, &is_retreat, turn->err);
+	if (rc != RC_OK || !is_retreat)
+		return rc;
+	return judge_raise_conflict(turn->txn, &turn->result->claim,
+		"its next identity has spoken, and by the former one it says that it did not take the profile",
+		turn->err);
+}
+
+/*
+ * Its identity was renewed just now, and this comes by the former one: the answer to what it was given counts, and
+ * nothing is given.
+ */
+static enum rc take_last_word(const struct turn *turn)
+{
+	struct queue_item item;
+	enum rc rc;
+
+	turn->outcome->channel_id = turn->sender->channel.id;
+	if (turn->result->status == RESULT_IDLE)
+		return RC_OK;
+	rc = queue_find(turn->txn, turn->sender->channel.id, turn->result->command_uuid, &item, turn->err);
+	if (rc == RC_NOT_FOUND || (rc == RC_OK && item.state == QUEUE_QUEUED)) {
+		turn->outcome->event = "result_unknown";
+		return RC_OK;
+	}
+	if (rc == RC_OK)
+		rc = look_for_retreat(turn, &item);
+	return rc == RC_OK ? take_answer(turn) : rc;
+}
+
+static enum rc is_last_word(const struct turn *turn, bool *is_last_r)
+{
+	const struct sender *sender = turn->sender;
+	const enum enrollment_state state = sender->device.state;
+
+	*is_last_r = sender->is_settling && sender->is_channel_known &&
+		sender->channel.id == sender->device.id &&
+		(state == ENROLLMENT_ENROLLED || state == ENROLLMENT_REMOVAL_ORDERED);
+	if (!*is_last_r)
+		return RC_OK;
+	return judge_is_token_good(turn->txn, &turn->result->claim, sender, is_last_r, turn->err);
 }
 
 static enum rc take_turn(const struct turn *turn)
@@ -282,12 +324,15 @@ enum rc result_decide(struct txn *txn, const struct result_policy *policy,
 		.sender = &sender,
 		.outcome = outcome,
 		.err = err};
+	bool is_after_renewal = false;
 	enum rc rc = judge_sender(txn, &judge, &sender, outcome, err);
 
 	turn.is_last = rc == RC_OK && outcome->refusal == REFUSAL_REMOVAL_ORDERED;
 	if (turn.is_last)
 		return keep_last_answer(&turn);
-	if (rc == RC_OK && outcome->refusal == REFUSAL_NONE && is_last_word(&sender))
+	if (rc == RC_OK && outcome->refusal == REFUSAL_NONE)
+		rc = is_last_word(&turn, &is_after_renewal);
+	if (rc == RC_OK && is_after_renewal)
 		return take_last_word(&turn);
 	if (rc == RC_OK && outcome->refusal == REFUSAL_NONE)
 		rc = judge_require_pinned(txn, &result->claim, &sender, outcome, err);

@@ -116,11 +116,16 @@ static void issue_for(struct scep_decision *decision, const char *device_id)
 	decision->issued.issued_for = slice_of_str(decision->issued_for);
 }
 
+/* Of the device's pin its own alone count: what a former one was given, by a thief perhaps, must not bar it. */
 static enum rc require_room(struct txn *txn, struct scep_decision *decision, struct err *err)
 {
 	int64_t unused = 0;
-	enum rc rc = identity_count_unused(txn, decision->issued_for, &unused, err);
+	enum rc rc;
 
+	if (decision->issued.renewal_of != 0)
+		rc = identity_count_unused_after(txn, decision->issued.renews_id, &unused, err);
+	else
+		rc = identity_count_unused(txn, decision->issued_for, &unused, err);
 	return rc == RC_OK && unused >= SCEP_UNUSED_MAX ? refuse(decision, SCEP_REFUSED_MANY) : rc;
 }
 

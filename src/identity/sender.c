@@ -143,7 +143,7 @@ static enum rc look_at_renewal(struct txn *txn, struct sender *sender, struct er
 	if (rc != RC_OK)
 		return rc;
 	sender->standing = STANDING_RENEWED;
-	sender->is_settling = txn_now(txn) < renewed_at + SENDER_SETTLE_S;
+	sender->is_settling = renewed_at != 0 && txn_now(txn) < renewed_at + SENDER_SETTLE_S;
 	return RC_OK;
 }
 

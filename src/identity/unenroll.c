@@ -55,17 +55,18 @@ enum rc unenroll_find_command(struct txn *txn, const struct sender *sender,
 
 /*
  * A free or former certificate is somebody else's as long as it does not authenticate: the standing refuses it. Not so
- * one that was renewed: with it comes the device that was restored from a backup.
+ * one that was renewed, later than its last word: with it comes the device that was restored from a backup.
  * An Authenticate is the device with a newer profile: the order comes first, then it may enroll again.
  */
 static enum rc decide_ordered(struct txn *txn, const struct unenroll_params *params,
 	struct outcome *outcome, struct err *err)
 {
 	enum standing standing = params->sender->standing;
+	const bool is_restored = standing == STANDING_RENEWED && !params->sender->is_settling;
 	struct queue_item item;
 	enum rc rc = RC_NOT_FOUND;
 
-	if (standing != STANDING_PINNED && standing != STANDING_PENDING && standing != STANDING_RENEWED &&
+	if (standing != STANDING_PINNED && standing != STANDING_PENDING && !is_restored &&
 		!params->is_authenticate)
 		return RC_OK;
 	if (params->is_command_route)

@@ -140,8 +140,10 @@ enum rc identity_end_renewals(struct txn *txn, int64_t enrollment_id, struct err
 
 /* --- what is revoked */
 
+_Static_assert(ENROLLMENT_ENROLLED == 2 && ENROLLMENT_REMOVAL_ORDERED == 3, "numbers in SQL");
 #define IS_PIN \
-	" EXISTS (SELECT 1 FROM enrollment e WHERE e.id = i.owner_id AND e.identity_id = i.id)"
+	" EXISTS (SELECT 1 FROM enrollment e WHERE e.id = i.owner_id AND e.identity_id = i.id" \
+	" AND e.state IN (2, 3))"
 /* ?1 and all that came of it; a pin and what came of that are not in it, unless ?1 is the pin. */
 #define LINE \
 	"WITH RECURSIVE line (id) AS (SELECT id FROM identity WHERE sha256 = ?1 UNION SELECT i.id FROM line" \
@@ -186,12 +188,20 @@ enum rc identity_revoke(struct txn *txn, const uint8_t sha256[static SHA256_BYTE
 	return rc;
 }
 
+enum rc identity_took_over(struct txn *txn, int64_t id, struct err *err)
+{
+	return DO(txn, err, "UPDATE identity SET took_over_at = ?2 WHERE id = ?1", V_INT(id),
+		V_INT(txn->now));
+}
+
 enum rc identity_renewed_at(struct txn *txn, int64_t former, int64_t enrollment_id, int64_t *at_r,
 	struct err *err)
 {
 	AUTO(query_end) struct query query = {0};
 	enum rc rc = QUERY(&query, txn, err,
-		"SELECT e.enrolled_at FROM enrollment e CROSS JOIN identity i ON i.id = e.identity_id"
+		"SELECT CASE WHEN EXISTS (SELECT 1 FROM renewal r WHERE r.enrollment_id = e.id"
+		" AND r.identity_id = ?1 AND r.command_id > 0) THEN i.took_over_at ELSE 0 END"
+		" FROM enrollment e CROSS JOIN identity i ON i.id = e.identity_id"
 		" WHERE e.id = ?2 AND i.renews_id = ?1",
 		V_INT(former), V_INT(enrollment_id));
 
@@ -199,6 +209,16 @@ enum rc identity_renewed_at(struct txn *txn, int64_t former, int64_t enrollment_
 		rc = query_row(&query, "identity", err);
 	if (rc == RC_OK)
 		*at_r = query_int(&query, 0);
+	return rc;
+}
+
+static enum rc read_count(struct query *query, enum rc rc, int64_t *count_r, struct err *err)
+{
+	*count_r = 0;
+	if (rc == RC_OK)
+		rc = query_row(query, "identity", err);
+	if (rc == RC_OK)
+		*count_r = query_int(query, 0);
 	return rc;
 }
 
@@ -211,12 +231,19 @@ enum rc identity_count_unused(struct txn *txn, const char *issued_for, int64_t *
 		" AND owner_id IS NULL AND is_ours = 1 AND revoked_at = 0 AND not_after > ?2",
 		V_STR(issued_for), V_INT(txn->now));
 
-	*count_r = 0;
-	if (rc == RC_OK)
-		rc = query_row(&query, "identity", err);
-	if (rc == RC_OK)
-		*count_r = query_int(&query, 0);
-	return rc;
+	return read_count(&query, rc, count_r, err);
+}
+
+enum rc identity_count_unused_after(struct txn *txn, int64_t former, int64_t *count_r,
+	struct err *err)
+{
+	AUTO(query_end) struct query query = {0};
+	enum rc rc = QUERY(&query, txn, err,
+		"SELECT count(*) FROM identity INDEXED BY identity_by_former WHERE renews_id = ?1"
+		" AND owner_id IS NULL AND revoked_at = 0 AND not_after > ?2",
+		V_INT(former), V_INT(txn->now));
+
+	return read_count(&query, rc, count_r, err);
 }
 
 static enum rc read_view(const struct query *query, struct arena *arena, struct identity_view *view,

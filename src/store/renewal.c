@@ -192,6 +192,25 @@ enum rc renewal_is_done(struct txn *txn, int64_t enrollment_id, int64_t command_
 	return rc == RC_OK ? query_next(&query, is_r, err) : rc;
 }
 
+_Static_assert(QUEUE_QUEUED == 1 && QUEUE_NOTNOW == 3, "numbers in SQL");
+
+enum rc renewal_cancel_waiting(struct txn *txn, int64_t enrollment_id, struct err *err)
+{
+	AUTO(query_end) struct query query = {0};
+	bool is_waiting = false;
+	bool was_open;
+	enum rc rc = QUERY(&query, txn, err,
+		"SELECT q.command_id FROM renewal r CROSS JOIN queue q ON q.enrollment_id = r.enrollment_id"
+		" AND q.command_id = r.command_id WHERE r.enrollment_id = ?1 AND q.state IN (1, 3)",
+		V_INT(enrollment_id));
+
+	if (rc == RC_OK)
+		rc = query_next(&query, &is_waiting, err);
+	if (rc != RC_OK || !is_waiting)
+		return rc;
+	return queue_cancel(txn, enrollment_id, query_int(&query, 0), &was_open, err);
+}
+
 static enum rc count_states(struct txn *txn, struct renewal_counts *counts, struct err *err)
 {
 	AUTO(query_end) struct query query = {0};

@@ -31,14 +31,14 @@ enum standing {
 	STANDING_RENEWED, /* the same, and the pin was given in its place: it is the device's own, which may use it once more */
 };
 
-/* So long after its renewal a former identity is no sign of two devices. */
+/* So long after a renewal by a profile that we sent, the former identity is no sign of two devices. */
 enum { SENDER_SETTLE_S = 3600 };
 
 struct sender {
 	enum refusal
 		refusal; /* not REFUSAL_NONE: the certificate or the id does not do; the rest is unset */
 	enum standing standing;
-	bool is_settling; /* STANDING_RENEWED, less than SENDER_SETTLE_S ago */
+	bool is_settling; /* STANDING_RENEWED, by a profile of ours less than SENDER_SETTLE_S ago */
 	bool is_identity_known;
 	struct identity identity; /* when is_identity_known */
 	bool is_device_known;

@@ -66,12 +66,17 @@ enum rc identity_issued(struct txn *txn, const struct identity_issued *issued, s
 /* Nothing that was given for it, be it an identity or a challenge, renews the enrollment any more. */
 enum rc identity_end_renewals(struct txn *txn, int64_t enrollment_id, struct err *err) MUST_USE;
 /*
- * With it go all that were given in its place, and in theirs, up to one that is a device's pin: that one and what came
- * of it stay. RC_NOT_FOUND. Again: keeps the first time.
+ * With it go all that were given in its place, and in theirs, up to one that is the pin of a managed device: that one
+ * and what came of it stay. RC_NOT_FOUND. Again: keeps the first time.
  */
 enum rc identity_revoke(struct txn *txn, const uint8_t sha256[static SHA256_BYTES],
 	struct identity_revoked *revoked_r, struct err *err) MUST_USE;
-/* When the device's pin took the place of `former`, in which it was given. RC_NOT_FOUND: it was not given in its place. */
+/* It took its device's enrollment over, as a renewal. */
+enum rc identity_took_over(struct txn *txn, int64_t id, struct err *err) MUST_USE;
+/*
+ * When the device's pin took the place of `former`, by a profile that we had sent for that; 0: it came otherwise.
+ * RC_NOT_FOUND: it was not given in its place.
+ */
 enum rc identity_renewed_at(struct txn *txn, int64_t former, int64_t enrollment_id, int64_t *at_r,
 	struct err *err) MUST_USE;
 /* RC_NOT_FOUND. */
@@ -79,6 +84,9 @@ enum rc identity_by_id(struct txn *txn, int64_t id, struct identity *identity_r,
 	MUST_USE;
 /* How many that are good still were issued for a device that has not come with them. */
 enum rc identity_count_unused(struct txn *txn, const char *issued_for, int64_t *count_r,
+	struct err *err) MUST_USE;
+/* How many of these in place of `former`. */
+enum rc identity_count_unused_after(struct txn *txn, int64_t former, int64_t *count_r,
 	struct err *err) MUST_USE;
 
 struct identity_view {

@@ -78,6 +78,8 @@ enum rc renewal_put(struct txn *txn, const struct renewal_row *row, struct err *
 /* Was the command sent to renew an identity that another one has taken the place of? */
 enum rc renewal_is_done(struct txn *txn, int64_t enrollment_id, int64_t command_id, bool *is_r,
 	struct err *err) MUST_USE;
+/* The latest command, where the device has not been given it or has put it off, is cancelled: its identity is renewed. */
+enum rc renewal_cancel_waiting(struct txn *txn, int64_t enrollment_id, struct err *err) MUST_USE;
 /* Why the last one failed or cannot be; "" where there is no row. */
 enum rc renewal_why(struct txn *txn, int64_t enrollment_id,
 	char out[static RENEWAL_WHY_BYTES_MAX + 1], struct err *err) MUST_USE;

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "pomona/store/renewal.h"
 #include "talk.h"
 
 #define D TALK_UDID("D")
@@ -139,22 +140,53 @@ static void a_renewal_keeps_queue_and_users(void **state)
 	assert_int_equal(talk_idle(talk, &a, TALK_USER("D", "U")), 403);
 }
 
+/* The command "profile" is what renews the device's identity. */
+static enum rc note_renewal(void *ctx, struct txn *txn, struct err *err)
+{
+	struct renewal_row row = {.state = RENEWAL_SENT};
+	struct enrollment device;
+	struct queue_item item;
+	enum rc rc = enrollment_find(txn, SLICE_LITERAL("D"), &device, err);
+
+	(void)ctx;
+	if (rc == RC_OK)
+		rc = queue_find(txn, device.id, SLICE_LITERAL("profile"), &item, err);
+	if (rc != RC_OK)
+		return rc;
+	row.enrollment_id = device.id;
+	row.identity_id = device.identity_id;
+	row.command_id = item.command_id;
+	return renewal_put(txn, &row, err);
+}
+
+/* Enrolled by `a`, which has been given the profile, and renewed by `b`. */
+static void renew(struct talk *talk, bool is_given)
+{
+	talk_enroll(talk, &a, D);
+	talk_enqueue(talk, "D", "profile", "InstallProfile", 0);
+	world_write(&talk->world, note_renewal, NULL);
+	if (is_given) {
+		check_pin(talk, &a, true);
+		assert_string_equal(talk_given(talk), "profile");
+	}
+	world_issue(&talk->world, &b, "D", "D");
+	talk_enroll(talk, &b, D);
+}
+
 /* Connections that were open, an answer that was on its way. */
 static void a_former_identity_is_heard_out_for_an_hour_and_given_nothing(void **state)
 {
 	struct talk *talk = *state;
 
-	talk_enroll(talk, &a, D);
-	talk_enqueue(talk, "D", "one", "DeviceInformation", 0);
+	renew(talk, true);
 	talk_enqueue(talk, "D", "two", "DeviceInformation", 0);
 	check_pin(talk, &a, true);
-	world_issue(&talk->world, &b, "D", "D");
-	talk_enroll(talk, &b, D);
-	check_pin(talk, &a, true);
 	assert_string_equal(talk_given(talk), "");
-	assert_int_equal(talk_answer(talk, &a, D, "one", "Acknowledged"), 200);
+	assert_int_equal(talk_answer(talk, &a, D, "two", "Acknowledged"), 200);
+	assert_int_equal(talk_queue_state(talk, "D", "two", NULL), QUEUE_QUEUED); /* it was not given it */
+	assert_int_equal(talk_answer(talk, &a, D, "profile", "Acknowledged"), 200);
 	assert_string_equal(talk_given(talk), "");
-	assert_int_equal(talk_queue_state(talk, "D", "one", NULL), QUEUE_DONE);
+	assert_int_equal(talk_queue_state(talk, "D", "profile", NULL), QUEUE_DONE);
 	assert_int_equal(talk_token_update(talk, &a, D), 403);
 	assert_int_equal(world_alarms(&talk->world, CONFLICT, "D"), 0);
 	talk->world.now += SENDER_SETTLE_S;
@@ -164,6 +196,78 @@ static void a_former_identity_is_heard_out_for_an_hour_and_given_nothing(void **
 	assert_int_equal(world_alarms(&talk->world, CONFLICT, "D"), 2);
 	check_pin(talk, &b, true);
 	assert_string_equal(talk_given(talk), "two");
+}
+
+/* A holder of the next identity cannot keep the hour from passing. */
+static void the_hour_of_a_former_identity_passes_though_the_next_one_enrolls_again(void **state)
+{
+	struct talk *talk = *state;
+
+	renew(talk, true);
+	talk->world.now += SENDER_SETTLE_S - 1;
+	talk_enroll(talk, &b, D);
+	check_pin(talk, &a, true);
+	assert_int_equal(world_alarms(&talk->world, CONFLICT, "D"), 0);
+	talk->world.now++;
+	check_pin(talk, &a, false);
+	assert_int_equal(world_alarms(&talk->world, CONFLICT, "D"), 1);
+}
+
+static void a_renewal_that_we_sent_no_profile_for_is_a_conflict_at_once(void **state)
+{
+	struct talk *talk = *state;
+
+	talk_enroll(talk, &a, D);
+	world_issue(&talk->world, &b, "D", "D");
+	talk_enroll(talk, &b, D);
+	assert_string_equal(talk->outcome.event, "renewed");
+	check_pin(talk, &a, false);
+	assert_int_equal(world_alarms(&talk->world, CONFLICT, "D"), 1);
+}
+
+static void a_fault_by_the_former_identity_after_all_is_told(void **state)
+{
+	struct talk *talk = *state;
+
+	renew(talk, true);
+	assert_int_equal(talk_answer(talk, &a, D, "profile", "Error"), 200);
+	assert_int_equal(talk_queue_state(talk, "D", "profile", NULL), QUEUE_FAILED);
+	assert_int_equal(world_alarms(&talk->world, CONFLICT, "D"), 1);
+}
+
+static void a_profile_that_was_taken_is_not_given_again(void **state)
+{
+	struct talk *talk = *state;
+
+	renew(talk, true);
+	check_pin(talk, &b, true);
+	assert_string_equal(talk_given(talk), "");
+	assert_int_equal(talk_queue_state(talk, "D", "profile", NULL), QUEUE_DONE);
+	assert_int_equal(talk_answer(talk, &b, D, "profile", "Acknowledged"), 200);
+}
+
+static void a_profile_that_was_not_given_yet_is_not_given_when_the_identity_is_renewed(void **state)
+{
+	struct talk *talk = *state;
+
+	renew(talk, false);
+	check_pin(talk, &b, true);
+	assert_string_equal(talk_given(talk), "");
+	assert_int_equal(talk_queue_state(talk, "D", "profile", NULL), QUEUE_CANCELLED);
+}
+
+/* Its order is carried out where the device proper hears of it. */
+static void a_last_word_does_not_carry_out_an_order_to_leave(void **state)
+{
+	struct talk *talk = *state;
+
+	renew(talk, true);
+	world_set_state(&talk->world, "D", ENROLLMENT_REMOVAL_ORDERED);
+	assert_int_equal(talk_answer(talk, &a, D, "profile", "Acknowledged"), 200);
+	assert_int_equal(talk_queue_state(talk, "D", "profile", NULL), QUEUE_DONE);
+	assert_int_equal(talk_token_update(talk, &a, D), 403);
+	assert_int_equal(world_state(&talk->world, "D"), ENROLLMENT_REMOVAL_ORDERED);
+	assert_int_equal(talk_idle(talk, &b, D), 401);
 }
 
 static void a_former_identity_that_was_not_renewed_is_not_heard(void **state)
@@ -233,7 +337,7 @@ static void of_two_renewals_of_one_enrollment_the_first_that_speaks_renews_it(vo
 	talk_enroll(talk, &b, D);
 	assert_string_equal(talk->outcome.event, "renewed");
 	assert_int_equal(talk_authenticate(talk, &c, D), 200);
-	assert_int_equal(world_alarms(&talk->world, CONFLICT, "D"), 0); /* nobody knows it */
+	assert_int_equal(world_alarms(&talk->world, CONFLICT, "D"), 1); /* nobody knows whose it is */
 	check_pin(talk, &b, true);
 	assert_string_equal(talk_given(talk), "one");
 	assert_int_equal(talk_token_update(talk, &c, D), 200);
@@ -457,6 +561,12 @@ int main(void)
 		TEST(enrolling_anew_with_the_same_certificate_is_no_conflict),
 		TEST(a_renewal_keeps_queue_and_users),
 		TEST(a_former_identity_is_heard_out_for_an_hour_and_given_nothing),
+		TEST(the_hour_of_a_former_identity_passes_though_the_next_one_enrolls_again),
+		TEST(a_renewal_that_we_sent_no_profile_for_is_a_conflict_at_once),
+		TEST(a_fault_by_the_former_identity_after_all_is_told),
+		TEST(a_profile_that_was_taken_is_not_given_again),
+		TEST(a_profile_that_was_not_given_yet_is_not_given_when_the_identity_is_renewed),
+		TEST(a_last_word_does_not_carry_out_an_order_to_leave),
 		TEST(a_former_identity_that_was_not_renewed_is_not_heard),
 		TEST(an_order_to_leave_reaches_a_device_by_its_former_identity),
 		TEST(what_is_given_of_a_revoked_identity_goes_with_it),

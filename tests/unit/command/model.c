@@ -146,7 +146,9 @@ static bool is_pin(const struct model *model, int cert)
 {
 	const int owner = model->certs[cert].owner;
 
-	return owner != NOBODY && model->devices[owner].pin == cert;
+	return owner != NOBODY && model->devices[owner].pin == cert &&
+		(model->devices[owner].channels[0].state == ENROLLMENT_ENROLLED ||
+			model->devices[owner].channels[0].state == ENROLLMENT_REMOVAL_ORDERED);
 }
 
 void model_revoke(struct model *model, int cert)
@@ -164,14 +166,6 @@ static bool is_renewed(const struct model *model, int device, int cert)
 
 	return d->pin != NOBODY && d->pending != cert && model->certs[d->pin].former == cert &&
 		model->certs[cert].owner == device;
-}
-
-static bool is_last_word(const struct model *model, int device, int channel, int cert)
-{
-	const struct model_device *d = &model->devices[device];
-
-	return channel == 0 && is_renewed(model, device, cert) &&
-		model->now < d->enrolled_at + SENDER_SETTLE_S && d->channels[0].state == ENROLLMENT_ENROLLED;
 }
 
 /* What every message but an Authenticate meets first; 200: go on. */
@@ -232,7 +226,6 @@ static struct model_reply promote(struct model *model, int device, int cert)
 			model->certs[i].renewal_of = NOBODY;
 	d->pin = cert;
 	d->pending = NOBODY;
-	d->enrolled_at = model->now;
 	d->channels[0].state = ENROLLMENT_ENROLLED;
 	return token;
 }
@@ -346,11 +339,8 @@ static struct model_reply give(struct model *model, int device, int channel, boo
 struct model_reply model_idle(struct model *model, int device, int channel, int cert)
 {
 	struct model_channel *queue = &model->devices[device].channels[channel];
-	struct model_reply reply;
+	struct model_reply reply = meet_pinned(model, device, cert);
 
-	if (is_cert_good(model, device, cert) && is_last_word(model, device, channel, cert))
-		return quiet;
-	reply = meet_pinned(model, device, cert);
 	if (reply.status != 200)
 		return reply;
 	if (!queue->is_known)
@@ -380,9 +370,7 @@ static void take(struct model_row *row, const char *status)
 struct model_reply model_answer(struct model *model, int device, int channel, int cert, int command,
 	const char *status)
 {
-	const bool is_last =
-		is_cert_good(model, device, cert) && is_last_word(model, device, channel, cert);
-	struct model_reply reply = is_last ? quiet : meet_pinned(model, device, cert);
+	struct model_reply reply = meet_pinned(model, device, cert);
 	struct model_row *row;
 
 	if (reply.status != 200)
@@ -392,7 +380,5 @@ struct model_reply model_answer(struct model *model, int device, int channel, in
 	row = model_row(model, device, channel, command);
 	if (row != NULL)
 		take(row, status);
-	if (is_last)
-		return quiet;
 	return give(model, device, channel, strcmp(status, "NotNow") == 0);
 }

@@ -12,7 +12,6 @@
 #include <stdint.h>
 
 #include "pomona/identity/outcome.h"
-#include "pomona/identity/sender.h"
 #include "pomona/identity/unenroll.h"
 #include "pomona/store/queue.h"
 
@@ -56,7 +55,6 @@ struct model_channel {
 struct model_device {
 	struct model_channel channels[MODEL_CHANNELS]; /* [0] is the device itself */
 	int pin, pending;                              /* certificates, or NOBODY */
-	int64_t enrolled_at;
 };
 
 struct model {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
 #include "pomona/store/intent.h"
+#include "pomona/store/renewal.h"
 
 #include <string.h>
 
@@ -246,15 +247,36 @@ static void test_a_pin_tells_in_whose_place_it_is_and_since_when(void **state)
 {
 	struct fixture *f = *state;
 	const int64_t device = plant_line(f);
+	const struct renewal_row row = {
+		.enrollment_id = device,
+		.identity_id = find(f, 1).id,
+		.state = RENEWAL_SENT,
+		.command_id = 7,
+	};
 	int64_t at = 0;
 	struct err err;
 
+	assert_ok(identity_took_over(fixture_write(f), find(f, 2).id, &err), &err);
+	assert_ok(identity_renewed_at(fixture_write(f), find(f, 1).id, device, &at, &err), &err);
+	assert_int_equal(at, 0); /* by no profile of ours */
+	assert_ok(renewal_put(fixture_write(f), &row, &err), &err);
 	assert_ok(identity_renewed_at(fixture_write(f), find(f, 1).id, device, &at, &err), &err);
 	assert_int_equal(at, T0);
 	assert_rc(identity_renewed_at(fixture_write(f), find(f, 3).id, device, &at, &err), RC_NOT_FOUND,
 		&err);
 	assert_rc(identity_renewed_at(fixture_write(f), find(f, 1).id, device + 1, &at, &err),
 		RC_NOT_FOUND, &err);
+}
+
+static void test_the_pin_of_a_device_that_is_gone_goes_with_its_former_one(void **state)
+{
+	struct fixture *f = *state;
+	const int64_t device = plant_line(f);
+	struct err err;
+
+	assert_ok(enrollment_set_state(fixture_write(f), device, ENROLLMENT_REMOVED, &err), &err);
+	assert_false(revoke(f, 1).is_successor_pinned);
+	assert_int_equal(revoked_marks(f, 6), 12345);
 }
 
 static void test_unused_ones_are_counted_while_they_are_good(void **state)
@@ -266,6 +288,8 @@ static void test_unused_ones_are_counted_while_they_are_good(void **state)
 	(void)plant_line(f);
 	assert_ok(identity_count_unused(fixture_write(f), "A", &count, &err), &err);
 	assert_int_equal(count, 5); /* 2 has come */
+	assert_ok(identity_count_unused_after(fixture_write(f), find(f, 1).id, &count, &err), &err);
+	assert_int_equal(count, 1);
 	(void)revoke(f, 3);
 	assert_ok(identity_count_unused(fixture_write(f), "A", &count, &err), &err);
 	assert_int_equal(count, 3);
@@ -342,6 +366,7 @@ int main(void)
 		TEST(test_a_revocation_keeps_its_first_time),
 		TEST(test_with_an_identity_go_those_that_came_of_it_but_not_a_pin),
 		TEST(test_a_pin_tells_in_whose_place_it_is_and_since_when),
+		TEST(test_the_pin_of_a_device_that_is_gone_goes_with_its_former_one),
 		TEST(test_unused_ones_are_counted_while_they_are_good),
 		TEST(test_identities_are_listed_with_their_owner),
 		TEST(test_anchors_come_and_go),

@@ -79,6 +79,48 @@ static void test_tokens_of_version_2_are_admins_without_an_end(void **state)
 	assert_int_equal(views[1].revoked_at, T0 + 5);
 }
 
+/*
+ * Device 1 was renewed by identity 3 at T0 + 50, which took the place of 2; 4 was given beside it before, 5 is the next, for
+ * which a challenge is out as well as one of before.
+ */
+static void version_15_make(struct fixture *f)
+{
+	static const char *const schemas[] = {schema_0002, schema_0003, schema_0004, schema_0005,
+		schema_0006, schema_0007, schema_0008, schema_0009, schema_0010, schema_0011, schema_0012,
+		schema_0013, schema_0014, schema_0015};
+
+	version_1_make(f);
+	for (size_t i = 0; i < COUNT_OF(schemas); i++)
+		tamper(f, schemas[i]);
+	tamper(f,
+		"INSERT INTO identity (id, sha256, tbs_sha256, owner_id, renewal_of, is_ours, not_before, not_after,"
+		" recorded_at, chained_under, subject, issuer, serial)"
+		" SELECT n, CAST(printf('%032d', n) AS BLOB), CAST(printf('%032d', n) AS BLOB),"
+		" CASE WHEN n < 4 THEN 1 END, CASE WHEN n > 3 THEN 1 END, 1, 0, 2000000000,"
+		" CASE n WHEN 5 THEN 1700000060 ELSE 1700000040 END, zeroblob(32), 'CN=d', 'CN=ca', printf('0%d', n)"
+		" FROM (SELECT 2 AS n UNION SELECT 3 UNION SELECT 4 UNION SELECT 5);"
+		"UPDATE enrollment SET identity_id = 3, enrolled_at = 1700000050 WHERE id = 1;"
+		"INSERT INTO renewal (enrollment_id, identity_id, state, changed_at) VALUES (1, 2, 4, 1700000051);"
+		"INSERT INTO intent (id, way, created_at, expires_at, renewal_of) VALUES"
+		" (1, 2, 1700000040, 1800000000, 1), (2, 2, 1700000060, 1800000000, 1);"
+		"PRAGMA user_version = 15");
+}
+
+static void test_what_version_15_gave_beside_an_identity_renews_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	version_15_make(f);
+	fixture_open(f);
+	assert_int_equal(look(f, "SELECT count(*) FROM identity WHERE renewal_of IS NOT NULL"), 1);
+	assert_int_equal(look(f, "SELECT renewal_of FROM identity WHERE id = 5"), 1);
+	assert_int_equal(look(f, "SELECT renews_id FROM identity WHERE id = 5"), 3);
+	assert_int_equal(look(f, "SELECT renews_id FROM identity WHERE id = 3"), 2);
+	assert_int_equal(look(f, "SELECT count(*) FROM identity WHERE renews_id IS NOT NULL"), 2);
+	assert_int_equal(look(f, "SELECT expires_at FROM intent WHERE id = 1"), T0 + 40);
+	assert_int_equal(look(f, "SELECT expires_at FROM intent WHERE id = 2"), 1800000000);
+}
+
 /* What is written without a role, by whatever way, may nothing. */
 static void test_a_token_without_a_role_has_none(void **state)
 {
@@ -131,6 +173,20 @@ static void test_a_schema_that_is_in_use_never_changes(void **state)
 	} rows[] = {
 		{schema_0001, "645031f47303b66ce734a1eab480b3edf122f6b6b142ad9201b6ee73c4faa111"},
 		{schema_0002, "2447f4416001e36e2ceca75ede7b994a1e3abb5a32962107b7bb1c9b32a461c6"},
+		{schema_0003, "89582db67f047ff7ca05badbc6ace9cd03ed96e0398af64a1a43f492f6e78ed8"},
+		{schema_0004, "1b2ba54b0675e4f683347ee3582328774b8a7c482d69c6649492c8fe50d5feab"},
+		{schema_0005, "9996794d226d4d523d86b5dfccb5d819182b87751280a0de3c2890a299c61a2d"},
+		{schema_0006, "03517bfdca841d475d3829ff29ec3a0102bcd618206ecc4e4bceb3033469c9ac"},
+		{schema_0007, "e8733ef69f93b11fce62d9dbee22556d96e33b5a4b34ce0b64c5e12701ac565f"},
+		{schema_0008, "950c248268b111e1aecc8dca6ede408344c247ced29bdc7f03c42c27031fd5cf"},
+		{schema_0009, "ead797efee9832c6edd1fb50eb2cc3bded5387d364a9374c423c2d16d2eba4ff"},
+		{schema_0010, "d5b9ed18d22af9cbec38abca02746dc64a2ac9d208824e6d1bf235727283d3c5"},
+		{schema_0011, "319a5c5daf5734699c9fd0b6edfb11d92c64d59e95bda4d99aa6366b2dfd81b0"},
+		{schema_0012, "eae23bacf658095363d9bac07ebd2752884f66745be598df1925701be375c05e"},
+		{schema_0013, "f2fc716a667be9e5e1970047e2a91bb29e0ec2bcfc94260a30459798649dcdf6"},
+		{schema_0014, "ad6d2380fab22ab8720e2ceac562d977403cdf8d12f9d4e9c553db217bbe538b"},
+		{schema_0015, "e8d4524a39ad259fbd5e577456b0dd2df6b2877e6066598cb60f29f6f4d43274"},
+		{schema_0016, "f7433f65cd16b2b9fd88edb9e51b199bee384bdb7febf0b8a57540246804d788"},
 	};
 
 	(void)state;
@@ -153,6 +209,7 @@ int main(void)
 		TEST(test_what_version_1_left_is_gone_on_with),
 		TEST(test_tokens_of_version_2_are_admins_without_an_end),
 		TEST(test_a_token_without_a_role_has_none),
+		TEST(test_what_version_15_gave_beside_an_identity_renews_nothing),
 		TEST(test_a_migration_that_fails_leaves_the_database_as_it_was),
 		TEST(test_a_schema_that_is_in_use_never_changes),
 	};

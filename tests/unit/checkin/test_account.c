@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "pomona/store/account.h"
+#include "pomona/store/renewal.h"
 #include "talk.h"
 
 enum { LOGIN_S = 900, VALID_S = 86400 };
@@ -362,10 +363,40 @@ static void a_renewed_identity_has_the_account(void **state)
 	assert_int_equal(talk_idle(talk, &b, E), 401);
 }
 
+static enum rc note_renewal(void *ctx, struct txn *txn, struct err *err)
+{
+	struct enrollment device;
+	enum rc rc = enrollment_find(txn, SLICE_LITERAL("E"), &device, err);
+	const struct renewal_row row = {
+		.enrollment_id = device.id,
+		.identity_id = device.identity_id,
+		.state = RENEWAL_SENT,
+		.command_id = 1,
+	};
+
+	(void)ctx;
+	return rc == RC_OK ? renewal_put(txn, &row, err) : rc;
+}
+
+static void a_former_identity_is_heard_out_with_the_token_only(void **state)
+{
+	struct talk *talk = *state;
+
+	enroll_ada(talk);
+	world_write(&talk->world, note_renewal, NULL);
+	world_issue(&talk->world, &b, "E", "E");
+	talk_enroll(talk, &b, E);
+	assert_int_equal(talk_idle(talk, &a, E), 200);
+	talk->access_token = NULL;
+	assert_int_equal(talk_idle(talk, &a, E), 403);
+	assert_int_equal(talk->outcome.refusal, REFUSAL_SUPERSEDED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, talk_teardown)
+		TEST(a_former_identity_is_heard_out_with_the_token_only),
 		TEST(each_message_needs_the_token_on_both_channels),
 		TEST(no_profile_is_enrolled_without_the_token),
 		TEST(what_was_answered_401_comes_again_with_the_token_of_a_new_login),

@@ -393,6 +393,33 @@ static void a_device_has_as_many_renewals_that_it_does_not_use_as_the_limit_and_
 	}
 }
 
+/* Else a thief of the former one could bar the device from its next renewal. */
+static void what_others_have_does_not_bar_a_pin_but_its_own_do(void **state)
+{
+	struct credential one = world_credential("one");
+	struct pin pin = {"UDID-1", "one"};
+	struct ask renewal = {.kind = SCEP_RENEWAL_REQ, .signer = "one", .is_signed_by_another_key = true};
+	char words[SCEP_UNUSED_MAX + 1][2][16];
+
+	(void)state;
+	world_issue(&world, &one, "UDID-1", "");
+	world_write(&world, pin_run, &pin);
+	for (int i = 0; i < SCEP_UNUSED_MAX; i++) {
+		struct credential other;
+
+		(void)snprintf(words[i][0], sizeof(words[i][0]), "other %d", i);
+		other = world_credential(words[i][0]);
+		world_issue(&world, &other, "UDID-1", "");
+	}
+	for (int i = 0; i <= SCEP_UNUSED_MAX; i++) {
+		(void)snprintf(words[i][0], sizeof(words[i][0]), "key %d", i);
+		(void)snprintf(words[i][1], sizeof(words[i][1]), "t %d", i);
+		renewal.key = words[i][0];
+		renewal.transaction = words[i][1];
+		assert_int_equal(ask(&renewal), i < SCEP_UNUSED_MAX ? SCEP_NOT_REFUSED : SCEP_REFUSED_MANY);
+	}
+}
+
 static void a_challenge_of_a_renewal_is_none_when_its_pin_is_revoked(void **state)
 {
 	struct mint order = {"c1", "UDID-1", world.now + HOUR_S, "UDID-1"};
@@ -563,6 +590,7 @@ int main(void)
 		IN_WORLD(the_present_certificate_renews_its_device_and_a_former_one_does_not),
 		IN_WORLD(what_is_no_devices_in_particular_is_renewed_when_a_device_has_enrolled_with_it),
 		IN_WORLD(a_device_has_as_many_renewals_that_it_does_not_use_as_the_limit_and_no_more),
+		IN_WORLD(what_others_have_does_not_bar_a_pin_but_its_own_do),
 		IN_WORLD(a_challenge_of_a_renewal_is_none_when_its_pin_is_revoked),
 		IN_WORLD(the_challenge_of_a_renewal_renews_its_device_as_long_as_that_is_enrolled),
 		IN_WORLD(the_next_identity_is_known_to_have_come_with_the_same_profile),

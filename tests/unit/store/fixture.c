@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include <ftw.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -284,4 +285,21 @@ void tamper(const struct fixture *f, const char *sql)
 
 	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 	(void)sqlite3_close(db);
+}
+
+void fixture_path(const struct fixture *f, const char *name, char path[static FIXTURE_PATH_BYTES])
+{
+	(void)snprintf(path, FIXTURE_PATH_BYTES, "%s/%s", f->dir, name);
+}
+
+size_t fixture_count_files(const struct fixture *f, const char *pattern)
+{
+	char path[FIXTURE_PATH_BYTES];
+	glob_t found;
+	size_t count;
+
+	fixture_path(f, pattern, path);
+	count = glob(path, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+	globfree(&found);
+	return count;
 }

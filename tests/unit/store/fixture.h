@@ -47,6 +47,11 @@ void fixture_open(struct fixture *f);
 enum rc fixture_try_open(struct fixture *f, struct err *err);
 void fixture_close(struct fixture *f);
 
+/* A file in the fixture's folder, beside the database; how many of a glob(3) pattern are there. */
+enum { FIXTURE_PATH_BYTES = 128 };
+void fixture_path(const struct fixture *f, const char *name, char path[static FIXTURE_PATH_BYTES]);
+size_t fixture_count_files(const struct fixture *f, const char *pattern);
+
 /* The writer's transaction on the test's own thread, begun where there is none; of a store that is not started. */
 struct txn *fixture_write(struct fixture *f);
 void fixture_commit(struct fixture *f);

@@ -2,7 +2,6 @@
 #include "fixture.h"
 
 #include <fcntl.h>
-#include <glob.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -79,23 +78,6 @@ static enum rc finish(struct waiting *waiting)
 		(void)pthread_cond_wait(&waiting->cond, &waiting->mutex);
 	(void)pthread_mutex_unlock(&waiting->mutex);
 	return waiting->rc;
-}
-
-static void path_beside(const struct fixture *f, const char *name, char path[static 128])
-{
-	(void)snprintf(path, 128, "%s/%s", f->dir, name);
-}
-
-static size_t count_files(const struct fixture *f, const char *pattern)
-{
-	char path[128];
-	glob_t found;
-	size_t count;
-
-	path_beside(f, pattern, path);
-	count = glob(path, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
-	globfree(&found);
-	return count;
 }
 
 /* The errand's copy under a name. */
@@ -205,7 +187,7 @@ static void a_backup_under_load_is_one_snapshot_that_holds_all_before_it(void **
 	struct fixture *f = *state;
 	struct store_file_facts facts;
 	struct traffic traffic;
-	char path[128];
+	char path[FIXTURE_PATH_BYTES];
 	struct fixture copy;
 	struct err err;
 	int before;
@@ -213,7 +195,7 @@ static void a_backup_under_load_is_one_snapshot_that_holds_all_before_it(void **
 	start_filled(f);
 	traffic_start(&traffic, f, COMMANDS);
 	before = atomic_load(&traffic.jobs);
-	path_beside(f, "copy", path);
+	fixture_path(f, "copy", path);
 	take_backup(f, path);
 	traffic_stop(&traffic);
 	assert_ok(store_file_check(path, f->keyring, &facts, &err), &err);
@@ -236,7 +218,7 @@ static void a_copy_leaves_no_name_behind_and_is_for_its_owner_alone(void **state
 	start_filled(f);
 	begin(f, &waiting, STORE_ERRAND_COPY);
 	assert_ok(finish(&waiting), &waiting.err);
-	assert_int_equal(count_files(f, "pomona.db.backup*"), 0);
+	assert_int_equal(fixture_count_files(f, "pomona.db.backup*"), 0);
 	assert_int_equal(fstat(waiting.errand.fd, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0600);
 	assert_int_equal(status.st_nlink, 0);
@@ -255,7 +237,7 @@ static void a_copy_that_would_fill_the_disk_is_refused(void **state)
 	begin(f, &waiting, STORE_ERRAND_COPY);
 	assert_rc(finish(&waiting), RC_IO, &waiting.err);
 	assert_non_null(strstr(waiting.err.text, "make room"));
-	assert_int_equal(count_files(f, "pomona.db.backup*"), 0);
+	assert_int_equal(fixture_count_files(f, "pomona.db.backup*"), 0);
 	free_bytes = need;
 	begin(f, &waiting, STORE_ERRAND_COPY);
 	assert_ok(finish(&waiting), &waiting.err);
@@ -266,11 +248,11 @@ static void a_copy_that_would_fill_the_disk_is_refused(void **state)
 static void what_a_crash_left_of_a_copy_is_deleted_at_the_start(void **state)
 {
 	struct fixture *f = *state;
-	char path[128];
+	char path[FIXTURE_PATH_BYTES];
 	struct err err;
 
 	fixture_close(f);
-	path_beside(f, "pomona.db.backup", path);
+	fixture_path(f, "pomona.db.backup", path);
 	assert_ok(file_create(path, S("half"), 0600, &err), &err);
 	fixture_open(f);
 	assert_false(file_is_there(path));
@@ -293,7 +275,7 @@ static void a_second_errand_waits_for_nobody_and_a_stop_ends_the_first(void **st
 	assert_rc(finish(&first), RC_BUSY, &first.err);
 	assert_non_null(strstr(first.err.text, "stopping"));
 	assert_int_equal(first.errand.fd, -1);
-	assert_int_equal(count_files(f, "pomona.db.backup*"), 0);
+	assert_int_equal(fixture_count_files(f, "pomona.db.backup*"), 0);
 	assert_rc(store_errand_begin(f->store, &second.errand, &err), RC_BUSY, &err);
 }
 
@@ -383,12 +365,12 @@ static void a_restored_database_serves_what_the_backup_held_and_the_former_lies_
 	struct store_restore restore;
 	struct enrollment enrollment;
 	struct stat status;
-	char path[128];
+	char path[FIXTURE_PATH_BYTES];
 	struct err err;
 	int64_t id;
 
 	start_filled(f);
-	path_beside(f, "copy", path);
+	fixture_path(f, "copy", path);
 	take_backup(f, path);
 	assert_int_equal(chmod(path, 0644), 0);
 	fixture_close(f);
@@ -401,7 +383,7 @@ static void a_restored_database_serves_what_the_backup_held_and_the_former_lies_
 	assert_int_equal(restore.facts.devices, DEVICES);
 	assert_int_equal(stat(f->path, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0600);
-	assert_int_equal(count_files(f, "*.restore*"), 0);
+	assert_int_equal(fixture_count_files(f, "*.restore*"), 0);
 	assert_true(file_is_there(restore.aside));
 	fixture_open(f);
 	assert_ok(enrollment_find(fixture_read(f), S("UDID-3"), &enrollment, &err), &err);
@@ -417,21 +399,21 @@ static void the_log_of_the_former_database_goes_aside_with_it(void **state)
 {
 	struct fixture *f = *state;
 	struct store_restore restore;
-	char path[128];
-	char wal[128];
+	char path[FIXTURE_PATH_BYTES];
+	char wal[FIXTURE_PATH_BYTES];
 	struct err err;
 
 	start_filled(f);
-	path_beside(f, "copy", path);
+	fixture_path(f, "copy", path);
 	take_backup(f, path);
 	fixture_close(f);
-	path_beside(f, "pomona.db-wal", wal);
+	fixture_path(f, "pomona.db-wal", wal);
 	assert_ok(file_replace(wal, S("a log that a crash left"), 0600, &err), &err);
 	restore = restore_of(f, path);
 	assert_ok(store_restore(&restore, &err), &err);
 	assert_false(file_is_there(wal));
-	assert_int_equal(count_files(f, "pomona.db.before-*-wal"), 1);
-	assert_int_equal(count_files(f, "pomona.db.before-*"), 2);
+	assert_int_equal(fixture_count_files(f, "pomona.db.before-*-wal"), 1);
+	assert_int_equal(fixture_count_files(f, "pomona.db.before-*"), 2);
 	/* Interrupted between the two moves: the same call goes on. */
 	assert_int_equal(unlink(f->path), 0);
 	assert_ok(file_replace(wal, S("a log that a crash left"), 0600, &err), &err);
@@ -452,8 +434,8 @@ static void assert_refused(struct fixture *f, const char *from, struct keyring *
 	assert_rc(store_restore(&restore, &err), want, &err);
 	if (strstr(err.text, text) == NULL)
 		fail_msg("no \"%s\" in \"%s\"", text, err.text);
-	assert_int_equal(count_files(f, "*.restore*"), 0);
-	assert_int_equal(count_files(f, "*.before-*"), 0);
+	assert_int_equal(fixture_count_files(f, "*.restore*"), 0);
+	assert_int_equal(fixture_count_files(f, "*.before-*"), 0);
 }
 
 static void what_is_no_sound_backup_is_refused_and_nothing_changes(void **state)
@@ -463,13 +445,13 @@ static void what_is_no_sound_backup_is_refused_and_nothing_changes(void **state)
 	AUTO(keyring_free) struct keyring *other_id = keyring_of_key(8, other_key);
 	struct fixture *f = *state;
 	struct stat status;
-	char path[128];
-	char bad[128];
+	char path[FIXTURE_PATH_BYTES];
+	char bad[FIXTURE_PATH_BYTES];
 	struct err err;
 
 	start_filled(f);
-	path_beside(f, "copy", path);
-	path_beside(f, "bad", bad);
+	fixture_path(f, "copy", path);
+	fixture_path(f, "bad", bad);
 	take_backup(f, path);
 	assert_refused(f, path, f->keyring, RC_BUSY, "uses this database");
 	fixture_close(f);
@@ -498,11 +480,11 @@ static void a_damaged_or_newer_backup_is_refused(void **state)
 {
 	struct fixture *f = *state;
 	struct fixture copy;
-	char path[128];
+	char path[FIXTURE_PATH_BYTES];
 	char sql[64];
 
 	start_filled(f);
-	path_beside(f, "copy", path);
+	fixture_path(f, "copy", path);
 	take_backup(f, path);
 	fixture_close(f);
 	copy = *f;
@@ -527,7 +509,7 @@ static void a_stopped_database_is_checked_without_changing_it(void **state)
 	assert_ok(store_check_stopped(f->path, f->keyring, &facts, &err), &err);
 	assert_int_equal(facts.devices, DEVICES);
 	assert_ok(store_check_stopped(f->path, NULL, &facts, &err), &err);
-	assert_int_equal(count_files(f, "*"), 2); /* the database and its lock */
+	assert_int_equal(fixture_count_files(f, "*"), 2); /* the database and its lock */
 	damage(f->path);
 	assert_rc(store_check_stopped(f->path, f->keyring, &facts, &err), RC_CORRUPT, &err);
 }
@@ -538,8 +520,8 @@ static void a_log_that_a_crash_left_is_read_and_kept(void **state)
 	struct fixture *f = *state;
 	struct fixture crashed = *f;
 	struct store_file_facts facts;
-	char from[128];
-	char to[128];
+	char from[FIXTURE_PATH_BYTES];
+	char to[FIXTURE_PATH_BYTES];
 	struct buf bytes;
 	struct err err;
 
@@ -557,7 +539,7 @@ static void a_log_that_a_crash_left_is_read_and_kept(void **state)
 	assert_ok(store_check_stopped(crashed.path, f->keyring, &facts, &err), &err);
 	assert_int_equal(facts.devices, DEVICES);
 	assert_true(file_is_there(to));
-	assert_int_equal(count_files(f, "crashed.db-shm"), 0);
+	assert_int_equal(fixture_count_files(f, "crashed.db-shm"), 0);
 	assert_int_equal(look(&crashed, "SELECT count(*) FROM enrollment WHERE state = 2"), DEVICES);
 }
 

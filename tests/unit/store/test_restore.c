@@ -52,23 +52,6 @@ static void fail_calls(int from, int to)
 	fails_to = to;
 }
 
-static void path_beside(const struct fixture *f, const char *name, char path[static 128])
-{
-	(void)snprintf(path, 128, "%s/%s", f->dir, name);
-}
-
-static size_t count_files(const struct fixture *f, const char *pattern)
-{
-	char path[128];
-	glob_t found;
-	size_t count;
-
-	path_beside(f, pattern, path);
-	count = glob(path, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
-	globfree(&found);
-	return count;
-}
-
 static bool is_same(const char *path, const char *other)
 {
 	struct buf bytes[2];
@@ -97,20 +80,20 @@ static void copy(const char *from, const char *to)
 }
 
 struct scene {
-	char backup[128]; /* a device less than the database */
-	char former[128]; /* as the database is */
-	char wal[128];
-	char former_wal[128];
+	char backup[FIXTURE_PATH_BYTES]; /* a device less than the database */
+	char former[FIXTURE_PATH_BYTES]; /* as the database is */
+	char wal[FIXTURE_PATH_BYTES];
+	char former_wal[FIXTURE_PATH_BYTES];
 };
 
 /* The database and its log anew, as a crash leaves them, and nothing else. */
 static void lay(const struct fixture *f, const struct scene *scene)
 {
-	char path[128];
+	char path[FIXTURE_PATH_BYTES];
 	glob_t found;
 
 	fail_calls(0, 0);
-	path_beside(f, "pomona.db*", path);
+	fixture_path(f, "pomona.db*", path);
 	assert_int_equal(glob(path, 0, NULL, &found), 0);
 	for (size_t i = 0; i < found.gl_pathc; i++)
 		assert_int_equal(unlink(found.gl_pathv[i]), 0);
@@ -124,10 +107,10 @@ static void set_scene(struct fixture *f, struct scene *scene)
 	struct err err;
 	int64_t id;
 
-	path_beside(f, "backup", scene->backup);
-	path_beside(f, "former", scene->former);
-	path_beside(f, "former-log", scene->former_wal);
-	path_beside(f, "pomona.db-wal", scene->wal);
+	fixture_path(f, "backup", scene->backup);
+	fixture_path(f, "former", scene->former);
+	fixture_path(f, "former-log", scene->former_wal);
+	fixture_path(f, "pomona.db-wal", scene->wal);
 	assert_ok(enroll_device(fixture_write(f), "EARLY", 1, &id, &err), &err);
 	fixture_close(f);
 	copy(f->path, scene->backup);
@@ -150,7 +133,7 @@ static void check_untouched(const struct fixture *f, const struct scene *scene,
 	assert_string_equal(restore->aside, "");
 	assert_true(is_same(f->path, scene->former));
 	assert_true(is_same(scene->wal, scene->former_wal));
-	assert_int_equal(count_files(f, "pomona.db.before-*"), 0);
+	assert_int_equal(fixture_count_files(f, "pomona.db.before-*"), 0);
 }
 
 static void check_restored(const struct fixture *f, const struct scene *scene,
@@ -179,7 +162,7 @@ static void where_the_disk_fails_once_nothing_is_restored_or_all_is_and_it_is_to
 		fail_calls(at, at);
 		rc = store_restore(&restore, &err);
 		fail_calls(0, 0);
-		assert_int_equal(count_files(f, "pomona.db.restore"), 0);
+		assert_int_equal(fixture_count_files(f, "pomona.db.restore"), 0);
 		if (rc == RC_OK)
 			check_restored(f, &scene, &restore);
 		if (rc == RC_OK)

@@ -380,7 +380,7 @@ static void a_device_has_as_many_renewals_that_it_does_not_use_as_the_limit_and_
 {
 	struct credential one = world_credential("one");
 	struct ask renewal = {.kind = SCEP_RENEWAL_REQ, .signer = "one", .is_signed_by_another_key = true};
-	char words[SCEP_UNUSED_MAX + 1][2][16];
+	char words[SCEP_UNUSED_MAX + 1][2][32];
 
 	(void)state;
 	world_issue(&world, &one, "UDID-1", "");
@@ -399,7 +399,7 @@ static void what_others_have_does_not_bar_a_pin_but_its_own_do(void **state)
 	struct credential one = world_credential("one");
 	struct pin pin = {"UDID-1", "one"};
 	struct ask renewal = {.kind = SCEP_RENEWAL_REQ, .signer = "one", .is_signed_by_another_key = true};
-	char words[SCEP_UNUSED_MAX + 1][2][16];
+	char words[SCEP_UNUSED_MAX + 1][2][32];
 
 	(void)state;
 	world_issue(&world, &one, "UDID-1", "");

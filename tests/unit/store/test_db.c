@@ -10,7 +10,7 @@
 enum { TEXTS = DB_STATEMENTS_MAX + 1 };
 
 /* Each at an address of its own, as literals are. */
-static char texts[TEXTS][16];
+static char texts[TEXTS][32];
 
 static int set_up(void **state)
 {

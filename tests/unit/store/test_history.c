@@ -452,7 +452,7 @@ static void test_freed_pages_are_used_again(void **state)
 
 	for (int round = 0; round < 6; round++) {
 		for (int i = 0; i < 300; i++) {
-			char uuid[16];
+			char uuid[32];
 
 			(void)snprintf(uuid, sizeof(uuid), "%d-%d", round, i);
 			history_send(f, uuid, "A1", &id, 1);
